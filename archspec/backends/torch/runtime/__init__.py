@@ -1,0 +1,1 @@
+"""Functions that emitted source carries with it: real code, tested here, copied as text."""

@@ -1,0 +1,223 @@
+"""`attention`, and the operation inside it, `sdpa`.
+
+`attention` is sugar: linear, split heads, norm, rope, scaled-dot-product attention, merge heads, linear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from archspec.components.base import Component, Place, Problem, last
+from archspec.components.linear import Linear
+from archspec.components.norm import LayerNorm, RmsNorm
+from archspec.components.slots import Flag, Initial, Mask, MaskRule, Positive, Real, Size, Slot, Tensor
+from archspec.dims import num as n
+from archspec.dims.expr import Binary, Expr, Name, write
+from archspec.dims.num import Num
+from archspec.ir.builder import Builder, Handle, Results
+from archspec.ir.ops.attention import Attention as AttentionOp
+from archspec.ir.ops.attention import Rope as RopeOp
+from archspec.ir.ops.attention import RopeTable
+from archspec.ir.ops.shape import Permute, Reshape, Split
+from archspec.ir.ops.source import Iota
+from archspec.ir.ops.state import Append, Hold
+
+CAUSAL = Binary("<=", Name("k"), Name("q"))
+WINDOW = Binary("<", Binary("-", Name("q"), Name("k")), Name("window"))
+
+
+class RopeFields(BaseModel):
+    """Rotary positions (Su et al. 2021): `dim` of the head's features turn, by position / theta^(2i / dim)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    theta: Positive = n.num(10000.0)
+    dim: Size | None = None
+    layout: Annotated[Literal["half", "interleaved"], Slot("word")] = "half"
+    positions: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How scores are made and which of them count."""
+
+    mask: MaskRule | None
+    bias: Handle | None
+    scale: Num | None
+    softcap: Num | None
+    dropout: Num
+
+
+def attend(at: Place, q: Handle, k: Handle, v: Handle, scores: Scores) -> Handle:
+    """q [B, H, Q, E], k [B, G, K, E], v [B, G, K, W] -> [B, H, Q, W]."""
+    mask = scores.mask or MaskRule(Name("true"))
+    op = AttentionOp(
+        scores.scale or q.type.shape[-1] ** -0.5, scores.mask and mask.expr, at.seen(q.type.shape[2]),
+        tuple(name for name, _ in mask.tensors), mask.numbers, scores.softcap, scores.dropout,
+    )  # fmt: skip
+    return at.builder.apply(op, q, k, v, scores.bias, *(h for _, h in mask.tensors), name="attended")
+
+
+def remember(at: Place, query: Num, mask: MaskRule | None, k: Handle, v: Handle) -> tuple[Handle, Handle]:
+    """Keys and values as decoding keeps them: grown by each step where they stream, held where they do not."""
+    length = k.type.shape[2]
+    if not at.streams(query):
+        return k, v
+    if not at.streams(length):
+        name = at.builder.state("hold", (k.type, v.type))
+        held = at.builder.results(Hold(name), k, v, names=("k", "v"))
+        return held[0], held[1]
+    if mask is None or not implies_causal(mask.expr):
+        hint = "give it 'mask: causal', or take 'stream' out of the spec"
+        raise Problem("L020", f"'{at.stream}' streams, but this attention looks ahead", "mask", hint)
+    name = at.builder.state("append", (k.type, v.type), 2)
+    grown = at.builder.results(Append(name, 2, at.past), k, v, names=("k", "v"))
+    return grown[0], grown[1]
+
+
+def implies_causal(expr: Expr) -> bool:
+    """Whether the mask, as a conjunction, contains `k <= q`."""
+    if isinstance(expr, Binary) and expr.op == "and":
+        return implies_causal(expr.left) or implies_causal(expr.right)
+    return write(expr) in ("k <= q", "q >= k")
+
+
+def with_window(mask: MaskRule | None, window: Num | None) -> MaskRule | None:
+    """The mask, and that a key lies fewer than `window` places before the query."""
+    if window is None:
+        return mask
+    expr = Binary("and", mask.expr, WINDOW) if mask else WINDOW
+    return MaskRule(expr, ((*mask.numbers, ("window", window)) if mask else (("window", window),)), mask.tensors if mask else ())
+
+
+class Sdpa(Component):
+    """The inner operation, without parameters: q [B, H, Q, E], k [B, G, K, E], v [B, G, K, W] -> [B, H, Q, W].
+
+    The value that flows is q unless `q` names another.
+    """
+
+    words: ClassVar = ("sdpa",)
+    k: Tensor
+    v: Tensor
+    mask: Mask | None = None
+    window: Size | None = None
+    score_bias: Tensor | None = None
+    scale: Real | None = None
+    softcap: Positive | None = None
+    dropout: Positive = n.num(0)
+
+    def lower(self, at: Place, *inputs: Handle) -> Results:
+        mask = with_window(self.mask, self.window)
+        q = inputs[0]
+        k, v = remember(at, q.type.shape[2], mask, self.k, self.v)
+        return (attend(at, q, k, v, Scores(mask, self.score_bias, self.scale, self.softcap, self.dropout)),)
+
+
+class Attention(Component):
+    """Multi-head attention (Vaswani et al. 2017): [B, S, D] -> [B, S, out].
+
+    Queries from the value that flows; keys and values from `kv` [B, K, M], or from the same value.
+    `num_kv_heads` below `num_heads` shares keys among groups (Ainslie et al. 2023). Modules q, k, v (or `qkv`,
+    one matrix, where `qkv: fused`) and out; `qk_norm` puts a norm q_norm, k_norm on each head's queries and keys.
+    """
+
+    words: ClassVar = ("attention",)
+    num_heads: Size
+    num_kv_heads: Size | None = None
+    head_dim: Size | None = None
+    value_dim: Size | None = None
+    out: Size | None = None
+    kv: Tensor | None = None
+    qkv: Annotated[Literal["separate", "fused"], Slot("word")] = "separate"
+    bias: Flag = True
+    out_bias: Flag | None = None
+    mask: Mask | None = None
+    window: Size | None = None
+    score_bias: Tensor | None = None
+    scale: Real | None = None
+    softcap: Positive | None = None
+    rope: RopeFields | None = None
+    qk_norm: Annotated[Literal["layernorm", "rmsnorm"], Slot("word")] | None = None
+    qk_norm_eps: Positive = n.num(1e-6)
+    dropout: Positive = n.num(0)
+    init: Initial | None = None
+    q_init: Initial | None = None
+    kv_init: Initial | None = None
+    out_init: Initial | None = None
+
+    def lower(self, at: Place, *inputs: Handle) -> Results:
+        x = inputs[0]
+        if x.type.rank != 3:
+            raise Problem("T005", f"attention takes [B, S, D], not {x.type}", "in", "rearrange it first")
+
+        def body(b: Builder, given: Results) -> Results:
+            return (self._attend(at.inside(b, at.name), given[0]),)
+
+        return at.module("attention", body, x)
+
+    def _head_dim(self, x: Handle) -> Num:
+        if self.head_dim is not None:
+            return self.head_dim
+        width = last(x.type)
+        if int(width) % int(self.num_heads):
+            hint = "change one of them, or give 'head_dim'"
+            raise Problem("T008", f"{self.num_heads.described()} heads do not divide the width {width.described()}", "num_heads", hint)
+        return width // self.num_heads
+
+    def _attend(self, at: Place, x: Handle) -> Handle:
+        b, mask = at.builder, with_window(self.mask, self.window)
+        groups, head_dim = self.num_kv_heads or self.num_heads, self._head_dim(x)
+        if int(self.num_heads) % int(groups):
+            raise Problem("T008", f"{self.num_heads.described()} heads do not divide into {groups.described()} key heads", "num_kv_heads")
+        sizes = (self.num_heads * head_dim, groups * head_dim, groups * (self.value_dim or head_dim))
+        q, k, v = self._project(at, x, sizes)
+        q, k = self._split(b, q, self.num_heads, head_dim), self._split(b, k, groups, head_dim)
+        v = self._split(b, v, groups, self.value_dim or head_dim)
+        q, k = self._turn(at, self._norm(at, q, "q_norm"), self._norm(at, k, "k_norm"))
+        k, v = remember(at, x.type.shape[1], mask, k, v)
+        scores = Scores(mask, self.score_bias, self.scale or head_dim**-0.5, self.softcap, self.dropout)
+        y = attend(at, q, k, v, scores)
+        merged = b.apply(Permute((0, 2, 1, 3)), y, name="merged")
+        merged = b.apply(Reshape((*merged.type.shape[:2], self.num_heads * (self.value_dim or head_dim))), merged, name="merged")
+        out_bias = self.bias if self.out_bias is None else self.out_bias
+        out = Linear(out=self.out or last(x.type), bias=out_bias, init=self.out_init or self.init)
+        return out.lower(at.inside(b, "out"), merged)[0]
+
+    def _project(self, at: Place, x: Handle, sizes: tuple[Num, Num, Num]) -> Results:
+        b = at.builder
+        if self.qkv == "fused":
+            if self.kv is not None:
+                raise Problem("L021", "queries and keys of different inputs cannot share one matrix", "qkv", "write 'qkv: separate'")
+            total = sizes[0] * 3 if n.same(sizes[0], sizes[1]) and n.same(sizes[1], sizes[2]) else sizes[0] + sizes[1] + sizes[2]
+            fused = Linear(out=total, bias=self.bias, init=self.init).lower(at.inside(b, "qkv"), x)[0]
+            return b.results(Split(-1, sizes), fused, names=("q", "k", "v"))
+        source = self.kv or x
+        inits = (self.q_init or self.init, self.kv_init or self.init, self.kv_init or self.init)
+        given = zip(("q", "k", "v"), (x, source, source), sizes, inits, strict=True)
+        return tuple(Linear(out=size, bias=self.bias, init=init).lower(at.inside(b, name), t)[0] for name, t, size, init in given)
+
+    @staticmethod
+    def _split(b: Builder, x: Handle, heads: Num, head_dim: Num) -> Handle:
+        """[B, S, H * E] -> [B, H, S, E]."""
+        apart = b.apply(Reshape((*x.type.shape[:2], heads, head_dim)), x, name=x.value.name)
+        return b.apply(Permute((0, 2, 1, 3)), apart, name=x.value.name)
+
+    def _norm(self, at: Place, x: Handle, name: str) -> Handle:
+        if self.qk_norm is None:
+            return x
+        norm = {"layernorm": LayerNorm, "rmsnorm": RmsNorm}[self.qk_norm](eps=self.qk_norm_eps)
+        return norm.lower(at.inside(at.builder, name), x)[0]
+
+    def _turn(self, at: Place, q: Handle, k: Handle) -> tuple[Handle, Handle]:
+        """Queries and keys turned by their positions."""
+        if self.rope is None:
+            return q, k
+        b, size = at.builder, q.type.shape[2]
+        if not n.same(size, k.type.shape[2]):
+            raise Problem("L022", "rope gives queries and keys one set of positions, but their lengths differ", "rope")
+        positions = self.rope.positions or b.apply(Iota(size, at.seen(size)), name="positions")
+        table = b.results(RopeTable(self.rope.dim or q.type.shape[3], self.rope.theta), positions, names=("cos", "sin"))
+        turn = RopeOp(self.rope.layout)
+        return b.apply(turn, q, *table, name="q"), b.apply(turn, k, *table, name="k")

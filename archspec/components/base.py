@@ -1,0 +1,84 @@
+"""What a component is, and the place it is lowered into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from archspec.dims import num as n
+from archspec.dims.num import Num
+from archspec.ir.builder import Builder, Handle, Results
+from archspec.ir.types import TensorType
+
+COMPONENTS: dict[str, type[Component]] = {}
+
+
+class Problem(Exception):
+    """A component cannot be lowered: code, message, the field at fault, hint."""
+
+    def __init__(self, code: str, message: str, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.field, self.hint = code, message, field, hint
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a component goes: the region being built, the step's name, and the size that streams."""
+
+    builder: Builder
+    name: str
+    stream: str | None = None
+
+    @property
+    def past(self) -> Num:
+        """Tokens already seen along the streamed size; 0 where nothing streams."""
+        return n.symbol("past") if self.stream else n.num(0)
+
+    def streams(self, size: Num) -> bool:
+        """Whether `size` is the one that grows while decoding."""
+        return self.stream is not None and n.same(size, n.symbol(self.stream))
+
+    def seen(self, size: Num) -> Num:
+        """Tokens already seen along an axis of this size."""
+        return self.past if self.streams(size) else n.num(0)
+
+    def inside(self, builder: Builder, name: str) -> Place:
+        return Place(builder, name, self.stream)
+
+    def module(self, component: str, body: Callable[[Builder, Results], Sequence[Handle]], *inputs: Handle) -> Results:
+        """A region named after the step, whose inputs are called `x`, `y`, ..."""
+        child = self.builder.child(self.name, component)
+        inner = tuple(child.receive(x, name) for x, name in zip(inputs, _ports(inputs), strict=True))
+        return self.builder.finish(child, body(child, inner), label=self.name)
+
+
+def _ports(inputs: Sequence[Handle]) -> tuple[str, ...]:
+    return ("x", *(h.value.name for h in inputs[1:])) if inputs else ()
+
+
+class Component(BaseModel):
+    """A word of the language. Fields are its arguments; `lower` writes it as operations.
+
+    `source`: the word makes a value instead of changing the one that flows (it needs no `x`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    words: ClassVar[tuple[str, ...]] = ()
+    source: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__()
+        COMPONENTS.update({word: cls for word in cls.words})
+
+    def lower(self, at: Place, *inputs: Handle) -> Results:
+        raise AssertionError(f"{type(self).__name__} lowers to nothing")
+
+
+def last(type_: TensorType) -> Num:
+    """The width of a value: its last size."""
+    if not type_.shape:
+        raise Problem("T005", "a scalar has no width")
+    return type_.shape[-1]

@@ -1,0 +1,109 @@
+"""Convolutions, pooling and resampling over the trailing axes of [B, C, ...]."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from archspec.components.base import Component, Place, Problem
+from archspec.components.linear import ZEROS, fan_in_uniform
+from archspec.components.slots import Count, Flag, Initial, Size, Slot
+from archspec.dims import num as n
+from archspec.dims.num import Num
+from archspec.ir.builder import Builder, Handle, Results
+from archspec.ir.ops.contract import Conv as ConvOp
+from archspec.ir.ops.spatial import Pool as PoolOp
+from archspec.ir.ops.spatial import Resample as ResampleOp
+
+Padding = Annotated[Num | Literal["same", "valid", "causal"], Slot("int_or_word", 0)]
+
+
+class Conv(Component):
+    """Cross-correlation: x [B, C, *sizes] -> [B, out, *sizes']. Parameters weight [out, C / groups, *kernel], bias [out].
+
+    `padding`: `same` (dilation * (kernel - 1) / 2 on each side), `causal` (all of it before), `valid` (none), or a number.
+    """
+
+    rank: ClassVar = 1
+    words: ClassVar = ("conv1d",)
+    out: Size
+    kernel: Size
+    stride: Size = n.num(1)
+    padding: Padding = "valid"
+    dilation: Size = n.num(1)
+    groups: Size = n.num(1)
+    bias: Flag = True
+    init: Initial | None = None
+
+    def lower(self, at: Place, *inputs: Handle) -> Results:
+        x = inputs[0]
+        if x.type.rank != self.rank + 2:
+            raise Problem("T005", f"{self.words[0]} takes [B, C, {self.rank} sizes], not {x.type}", "in")
+        channels = x.type.shape[1]
+        for size, field in ((channels, "groups"), (self.out, "out")):
+            if int(size) % int(self.groups):
+                raise Problem("T008", f"{size.described()} channels do not divide into {self.groups.described()} groups", field)
+
+        def body(b: Builder, given: Results) -> Results:
+            return (self._apply(b, given[0], channels),)
+
+        return at.module(self.words[0], body, *inputs)
+
+    def _apply(self, b: Builder, x: Handle, channels: Num) -> Handle:
+        per_group = channels // self.groups
+        fan_in = n.num(int(per_group) * int(self.kernel) ** self.rank)
+        weight = b.param("weight", (self.out, per_group, *(self.kernel,) * self.rank), self.init or fan_in_uniform(fan_in))
+        bias = b.param("bias", (self.out,), ZEROS if self.init else fan_in_uniform(fan_in)) if self.bias else None
+        every = (1,) * self.rank
+        op = ConvOp(tuple(self.stride for _ in every), tuple(self._padding() for _ in every), tuple(self.dilation for _ in every), self.groups)
+        return b.apply(op, x, weight, bias)
+
+    def _padding(self) -> tuple[Num, Num]:
+        if isinstance(self.padding, Num):
+            return self.padding, self.padding
+        reach = self.dilation * (self.kernel - 1)
+        if self.padding == "causal":
+            return reach, n.num(0)
+        if self.padding == "same" and int(reach) % 2:
+            raise Problem("T008", f"'same' padding needs an odd kernel, not {self.kernel.described()}", "padding", "give a number")
+        half = reach // 2 if self.padding == "same" else n.num(0)
+        return half, half
+
+
+class Conv2d(Conv):
+    """`conv1d` over two axes: x [B, C, H, W]."""
+
+    rank: ClassVar = 2
+    words: ClassVar = ("conv2d",)
+
+
+class Conv3d(Conv):
+    """`conv1d` over three axes: x [B, C, T, H, W]."""
+
+    rank: ClassVar = 3
+    words: ClassVar = ("conv3d",)
+
+
+class Pool(Component):
+    """`max` or `mean` over windows of every trailing axis: x [B, C, *sizes]."""
+
+    words: ClassVar = ("pool",)
+    fn: Annotated[Literal["max", "mean"], Slot("word")]
+    kernel: Size
+    stride: Size | None = None
+    padding: Count = n.num(0)
+
+    def lower(self, at: Place, *inputs: Handle) -> Results:
+        axes = inputs[0].type.rank - 2
+        op = PoolOp(self.fn, (self.kernel,) * axes, (self.stride or self.kernel,) * axes, (self.padding,) * axes)
+        return (at.builder.apply(op, inputs[0], name=at.name),)
+
+
+class Resample(Component):
+    """The grid `scale` times as fine along every trailing axis: x [B, C, *sizes]."""
+
+    words: ClassVar = ("resample",)
+    scale: Size
+    mode: Annotated[Literal["nearest", "linear"], Slot("word")] = "nearest"
+
+    def lower(self, at: Place, *inputs: Handle) -> Results:
+        return (at.builder.apply(ResampleOp(self.scale, self.mode), inputs[0], name=at.name),)

@@ -1,0 +1,56 @@
+"""`linear` and `param`: matrices and free tensors that are learned."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archspec.components.base import Component, Place, last
+from archspec.components.slots import Extents, Flag, Initial, Size
+from archspec.dims import num as n
+from archspec.dims.num import Num
+from archspec.ir.builder import Builder, Handle, Results
+from archspec.ir.graph import Init
+from archspec.ir.ops.contract import Linear as LinearOp
+
+ZEROS = Init("constant", n.num(0.0))
+ONES = Init("constant", n.num(1.0))
+
+
+def fan_in_uniform(fan_in: Num) -> Init:
+    """uniform(-1/sqrt(fan_in), 1/sqrt(fan_in)): what torch's Linear and Conv start from."""
+    bound = n.num(int(fan_in) ** -0.5)
+    return Init("uniform", -bound, bound)
+
+
+class Linear(Component):
+    """x W^T + b over the last axis: [..., in] -> [..., out]. Parameters weight [out, in], bias [out]."""
+
+    words: ClassVar = ("linear",)
+    out: Size
+    bias: Flag = True
+    init: Initial | None = None
+    bias_init: Initial | None = None
+
+    def lower(self, at: Place, *inputs: Handle) -> Results:
+        return at.module("linear", self._body, *inputs)
+
+    def _body(self, b: Builder, inputs: Results) -> Results:
+        width = last(inputs[0].type)
+        weight = b.param("weight", (self.out, width), self.init or fan_in_uniform(width))
+        bias = b.param("bias", (self.out,), self.bias_init or (ZEROS if self.init else fan_in_uniform(width))) if self.bias else None
+        return (b.apply(LinearOp(), inputs[0], weight, bias),)
+
+
+class Param(Component):
+    """A learned tensor of the given shape, by itself: parameter weight."""
+
+    words: ClassVar = ("param",)
+    source: ClassVar = True
+    shape: Extents
+    init: Initial = ZEROS
+
+    def lower(self, at: Place, *inputs: Handle) -> Results:
+        def body(b: Builder, _: Results) -> Results:
+            return (b.param("weight", self.shape, self.init),)
+
+        return at.module("param", body)

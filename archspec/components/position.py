@@ -1,0 +1,73 @@
+"""`relative_bias`: a learned bias per bucket of distance."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from archspec.components.base import Component, Place, Problem
+from archspec.components.embedding import UNIT_NORMAL, Embedding
+from archspec.components.slots import Flag, Initial, Size
+from archspec.dims import num as n
+from archspec.dims.num import Num
+from archspec.ir.builder import Builder, Handle, Results
+from archspec.ir.ops.elementwise import Arith, Clamp, CompareScalar, Map, Scalar, Where
+from archspec.ir.ops.shape import Permute, Reshape
+from archspec.ir.ops.source import Cast, Iota
+
+
+class RelativeBias(Component):
+    """A score bias from the distance between query and key, bucketed (Raffel et al. 2020, section 2.1): [H, Q, K].
+
+    Half of the buckets hold exact distances, the rest grow logarithmically up to `max_distance`;
+    `bidirectional` gives each direction half of them. The value that flows, [B, S, D], only gives the length.
+    Parameter weight [buckets, H].
+    """
+
+    words: ClassVar = ("relative_bias",)
+    num_heads: Size
+    buckets: Size = n.num(32)
+    max_distance: Size = n.num(128)
+    bidirectional: Flag = True
+    init: Initial = UNIT_NORMAL
+
+    def lower(self, at: Place, *inputs: Handle) -> Results:
+        directions = 2 if self.bidirectional else 1
+        if int(self.buckets) % (2 * directions):
+            raise Problem("T008", f"{self.buckets.described()} buckets do not divide by {2 * directions}", "buckets")
+        size = inputs[0].type.shape[-2]
+
+        def body(b: Builder, _: Results) -> Results:
+            bucket = self._bucket(b, self._distance(b, size, at.seen(size)))
+            table = Embedding(num=self.buckets, dim=self.num_heads, init=self.init)
+            return (b.apply(Permute((2, 0, 1)), table.lower(at.inside(b, "table"), bucket)[0], name="bias"),)
+
+        return at.module("relative_bias", body)
+
+    @staticmethod
+    def _distance(b: Builder, size: Num, past: Num) -> Handle:
+        """Key position minus query position, [Q, K]."""
+        queries = b.apply(Iota(size, past), name="queries")
+        keys = b.apply(Iota(past + size, n.num(0)), name="keys")
+        column = b.apply(Reshape((size, n.num(1))), queries, name="queries")
+        return b.apply(Arith("sub"), keys, column, name="distance")
+
+    def _bucket(self, b: Builder, distance: Handle) -> Handle:
+        buckets = self.buckets // 2 if self.bidirectional else self.buckets
+        if self.bidirectional:
+            ahead = b.apply(Cast("int64"), b.apply(CompareScalar("gt", n.num(0)), distance))
+            side = b.apply(Scalar("mul", buckets), ahead, name="side")
+            near = b.apply(Map("abs"), distance, name="near")
+            return b.apply(Arith("add"), side, self._magnitude(b, near, buckets), name="bucket")
+        near = b.apply(Map("neg"), b.apply(Clamp(None, n.num(0)), distance), name="near")
+        return self._magnitude(b, near, buckets)
+
+    def _magnitude(self, b: Builder, near: Handle, buckets: Num) -> Handle:
+        """Exact up to half of the buckets, logarithmic above, in fp32 as the reference has it."""
+        exact = buckets // 2
+        ratio = b.apply(Scalar("div", exact), b.apply(Cast("float32"), near))
+        span = n.num(math.log(int(self.max_distance) / int(exact)))
+        grown = b.apply(Scalar("mul", buckets - exact), b.apply(Scalar("div", span), b.apply(Map("log"), ratio)))
+        far = b.apply(Scalar("add", exact), b.apply(Cast("int64"), grown), name="far")
+        capped = b.apply(Scalar("minimum", buckets - 1), far, name="far")
+        return b.apply(Where(), b.apply(CompareScalar("lt", exact), near), near, capped, name="bucket")

@@ -1,0 +1,1 @@
+"""The arithmetic of shapes: expressions, symbolic integers, and numbers that know their names."""

@@ -1,0 +1,229 @@
+"""The graph: values, nodes, regions, and what a whole model is.
+
+A `Region` is a module: it owns parameters and state, sees only its inputs, and holds nodes. A node
+places an operation (`Apply`), another region (`Call`), or a region run over a carried value several
+times (`Repeat`). Everything is immutable; equality is structural.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from archspec.dims.num import Num
+from archspec.dims.num import Value as Setting
+from archspec.errors import Span
+from archspec.ir.op import Op
+from archspec.ir.types import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor with a name that is unique in its region. `optional`: may be absent at run time."""
+
+    name: str
+    type: TensorType
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """How a parameter starts: `normal` (mean a, std b), `uniform` (from a to b) or `constant` (a)."""
+
+    kind: str
+    a: Num
+    b: Num | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A learned tensor, or (`trainable=False`) a buffer that is part of the checkpoint."""
+
+    value: Value
+    init: Init
+    trainable: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.value.name
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What decoding keeps between steps, per region: `append` grows along `axis`, `hold` is computed once."""
+
+    name: str
+    kind: str
+    types: tuple[TensorType, ...]
+    axis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """One operation. An operand that is None is absent."""
+
+    op: Op
+    inputs: tuple[Value | None, ...]
+    outputs: tuple[Value, ...]
+    span: Span | None = field(default=None, compare=False)
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of a region. `shared`: a region of this name was called before, and its parameters are used."""
+
+    region: Region
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    shared: bool = False
+    span: Span | None = field(default=None, compare=False)
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        return (self.region,)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`schedule[i]` names the variant that layer `i` runs; outputs feed the first inputs of the next layer.
+
+    `shared`: every layer uses the parameters of the first one.
+    """
+
+    name: str
+    variants: tuple[Region, ...]
+    schedule: tuple[int, ...]
+    count: Num
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    shared: bool = False
+    span: Span | None = field(default=None, compare=False)
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        return self.variants
+
+
+Node: TypeAlias = Apply | Call | Repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A module. `bindings`: the names it brings into scope (block arguments, the loop index, input sizes)."""
+
+    name: str
+    component: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    nodes: tuple[Node, ...]
+    params: tuple[Param, ...] = ()
+    states: tuple[State, ...] = ()
+    bindings: tuple[tuple[str, Setting], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A graph input. `default` is the value that stands in when the caller leaves it out."""
+
+    value: Value
+    default: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A scalar computed from inputs and outputs of the model; `region.inputs` are named like them.
+
+    `feed` computes model inputs from the loss's own (noised samples, shifted labels); its outputs are named
+    like the inputs they stand for.
+    """
+
+    name: str
+    region: Region
+    feed: Region | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A whole model. `root.bindings` are the spec's params; `dims` the sizes known only at run time.
+
+    `defaults` computes the inputs a caller may leave out; its outputs are named like those inputs.
+    `stream` is the size that grows in decoding; `past` stands for the tokens already seen.
+    """
+
+    name: str
+    summary: str
+    source: str
+    dims: tuple[str, ...]
+    stream: str | None
+    root: Region
+    defaults: Region | None
+    outputs: tuple[tuple[str, Value], ...]
+    losses: tuple[Loss, ...]
+    ties: tuple[tuple[str, str], ...]
+
+    @property
+    def inputs(self) -> tuple[Value, ...]:
+        return self.root.inputs
+
+
+def walk(region: Region, path: str = "") -> Iterator[tuple[str, Region, int]]:
+    """Every distinct region with its path and how many instances own parameters; repeats show as `h.*`."""
+    yield path, region, 1
+    for node in region.nodes:
+        for child_path, child, count in _children(node, path):
+            for below, inner, times in walk(child, child_path):
+                yield below, inner, count * times
+
+
+def _children(node: Node, path: str) -> Iterator[tuple[str, Region, int]]:
+    if isinstance(node, Call) and not node.shared:
+        yield _join(path, node.region.name), node.region, 1
+    if isinstance(node, Repeat):
+        for index, variant in enumerate(node.variants):
+            count = 1 if node.shared else node.schedule.count(index)
+            yield _join(path, f"{node.name}.*"), variant, count
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def parameters(graph: Graph) -> Iterator[tuple[str, Param]]:
+    """Every parameter by its full path, layer by layer, tied aliases included."""
+    yield from _parameters(graph.root, "")
+
+
+def _parameters(region: Region, path: str) -> Iterator[tuple[str, Param]]:
+    for param in region.params:
+        yield _join(path, param.name), param
+    for node in region.nodes:
+        if isinstance(node, Call) and not node.shared:
+            yield from _parameters(node.region, _join(path, node.region.name))
+        elif isinstance(node, Repeat):
+            for layer, variant in enumerate(node.schedule[:1] if node.shared else node.schedule):
+                yield from _parameters(node.variants[variant], _join(path, f"{node.name}.{layer}"))
+
+
+def parameter_count(graph: Graph) -> int:
+    """Learned numbers, each once: tied aliases and shared modules do not count again."""
+    tied = {alias for alias, _ in graph.ties}
+    return _count(graph.root, "", tied)
+
+
+def _count(region: Region, path: str, tied: set[str]) -> int:
+    total = 0
+    for param in region.params:
+        if param.trainable and _join(path, param.name) not in tied:
+            size = 1
+            for dim in param.value.type.shape:
+                size *= int(dim)
+            total += size
+    for node in region.nodes:
+        for child_path, child, count in _children(node, path):
+            total += count * _count(child, child_path, tied)
+    return total

@@ -1,0 +1,78 @@
+"""What an operation is: an immutable description that knows the types it takes and gives."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any, ClassVar, get_type_hints
+
+from archspec.dims.num import NumError
+from archspec.ir.types import DTYPES, ShapeError, TensorType, require
+
+REGISTRY: dict[str, type[Op]] = {}
+
+
+class Op:
+    """The base of all operations. Fields of a subclass are its attributes; operands are given to `infer`.
+
+    `infer` takes one type per operand (None for an absent optional one), checks them, and returns the
+    result types. It raises `ShapeError`. Its parameters say which operands there are: one with a default
+    may be missing, one annotated `TensorType | None` may be absent.
+    """
+
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        REGISTRY[cls.name] = cls
+
+    def infer(self, *types: Any, **_: Any) -> tuple[TensorType, ...]:
+        raise AssertionError(f"{type(self).__name__} states no types")
+
+    def attributes(self) -> tuple[tuple[str, object], ...]:
+        """Attribute names and values, in the order they are declared."""
+        return tuple((f.name, getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]  # subclasses are dataclasses
+
+
+def result_types(op: Op, operands: Sequence[TensorType | None]) -> tuple[TensorType, ...]:
+    """`op.infer(*operands)` for operands of any number and kind.
+
+    Raises `ShapeError`, whatever is wrong.
+    """
+    _require_fit(op, operands)
+    for x in operands:
+        require(x is None or x.dtype in DTYPES, "T010", f"{op.name}: {x} has an unknown dtype")
+    try:
+        return op.infer(*operands)
+    except NumError as error:
+        raise ShapeError("T014", f"{op.name}: {error}") from None
+
+
+def _require_fit(op: Op, operands: Sequence[TensorType | None]) -> None:
+    least, most, absent = _operands(type(op))
+    expected = (
+        f"{least}" if most == least else f"{least} to {most}" if most is not None else f"{least} or more"
+    )
+    fits = least <= len(operands) and (most is None or len(operands) <= most)
+    require(fits, "T013", f"{op.name} takes {expected} operands, not {len(operands)}")
+    for position, operand in enumerate(operands):
+        may_be_absent = absent[min(position, len(absent) - 1)]
+        require(
+            operand is not None or may_be_absent,
+            "T013",
+            f"{op.name}: operand {position + 1} may not be absent",
+        )
+
+
+@cache
+def _operands(kind: type[Op]) -> tuple[int, int | None, tuple[bool, ...]]:
+    """The least and most operands, and for each whether it may be absent."""
+    hints = get_type_hints(kind.infer)
+    given = [p for p in inspect.signature(kind.infer).parameters.values() if p.name != "self"]
+    open_ended = any(p.kind is p.VAR_POSITIONAL for p in given)
+    least = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in given)
+    absent = tuple(hints[p.name] != TensorType for p in given)
+    return least, None if open_ended else len(given), absent

@@ -1,0 +1,27 @@
+"""The operations, one file per family. Importing this package registers all of them."""
+
+from archspec.ir.ops import (
+    attention,
+    contract,
+    elementwise,
+    loss,
+    norm,
+    reduce,
+    shape,
+    source,
+    spatial,
+    state,
+)
+
+__all__ = [
+    "attention",
+    "contract",
+    "elementwise",
+    "loss",
+    "norm",
+    "reduce",
+    "shape",
+    "source",
+    "spatial",
+    "state",
+]

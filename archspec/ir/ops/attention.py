@@ -1,0 +1,122 @@
+"""Attention: what is computed, not how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.dims import num as n
+from archspec.dims.expr import Expr, names
+from archspec.dims.num import Num
+from archspec.ir.op import Op
+from archspec.ir.types import (
+    Shape,
+    TensorType,
+    broadcast,
+    divides,
+    is_float,
+    require,
+    same_size,
+    share,
+    whole,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attention(Op):
+    """softmax(cap(q k^T * scale) + bias, where mask) v, softmax in fp32.
+
+    q [B, H, Q, E], k [B, G, K, E], v [B, G, K, W] with H a multiple of G; bias broadcasts to [B, H, Q, K].
+    `mask` is a boolean expression, true where a query may look: over the indices `b`, `h`, `q`, `k`
+    (`q` counts from `start`, so that it and `k` are positions in one sequence), the settings in `names`
+    and further operands, called by `operands`; a term whose operand is absent at run time is true.
+    `softcap` c: cap(s) = c * tanh(s / c). Dropout acts on the softmax's result.
+    Operands: q, k, v, bias, then the mask's. A row that sees nothing is undefined.
+    """
+
+    scale: Num
+    mask: Expr | None
+    start: Num
+    operands: tuple[str, ...]
+    names: tuple[tuple[str, Num], ...]
+    softcap: Num | None
+    dropout: Num
+
+    def infer(
+        self, q: TensorType, k: TensorType, v: TensorType, bias: TensorType | None = None, *more: TensorType
+    ) -> tuple[TensorType, ...]:
+        for x, name in ((q, "q"), (k, "k"), (v, "v")):
+            fits = x.rank == 4 and is_float(x.dtype)
+            require(fits, "T005", f"attention takes {name} as float [B, heads, length, width], not {x}")
+            same_size(x.shape[0], q.shape[0], f"attention: {name}'s batch against q's")
+        same_size(q.shape[3], k.shape[3], "attention: q's width against k's")
+        same_size(k.shape[2], v.shape[2], "attention: k's length against v's")
+        same_size(k.shape[1], v.shape[1], "attention: k's heads against v's")
+        heads, groups = q.shape[1], k.shape[1]
+        divides(
+            heads,
+            groups,
+            f"{heads.described()} query heads do not divide into {groups.described()} key heads",
+        )
+        if bias is not None:
+            self._check_bias(bias, (q.shape[0], q.shape[1], q.shape[2], k.shape[2]))
+        share(self.dropout, "attention dropout")
+        self._check_mask(more)
+        return (q.with_shape(q.shape[0], q.shape[1], q.shape[2], v.shape[3]),)
+
+    @staticmethod
+    def _check_bias(bias: TensorType, scores: Shape) -> None:
+        fits = all(n.same(a, b) for a, b in zip(broadcast(bias.shape, scores), scores, strict=False))
+        require(fits and bias.rank <= 4, "T003", f"bias {bias} does not broadcast to the scores")
+
+    def _check_mask(self, given: tuple[TensorType, ...]) -> None:
+        fits = len(given) == len(self.operands)
+        require(fits, "T013", f"the mask reads {len(self.operands)} tensors, but is given {len(given)}")
+        known = {"b", "h", "q", "k", *self.operands, *(name for name, _ in self.names)}
+        unknown = sorted(set(names(self.mask)) - known if self.mask is not None else ())
+        require(not unknown, "T015", f"the mask reads {', '.join(unknown)}, but is not given it")
+
+
+@dataclass(frozen=True, slots=True)
+class RopeTable(Op):
+    """Angles position * theta^(-2i / dim) for i < dim / 2 (Su et al. 2021), in fp32.
+
+    positions [..., S] -> cos, sin [..., S, dim / 2].
+    """
+
+    dim: Num
+    theta: Num
+
+    def infer(self, positions: TensorType) -> tuple[TensorType, ...]:
+        width = whole(self.dim, "rope's width", 2)
+        require(width % 2 == 0, "T008", f"rope turns pairs: {self.dim.described()} is odd")
+        table = TensorType("float32", (*positions.shape, n.num(width // 2)))
+        return table, table
+
+
+@dataclass(frozen=True, slots=True)
+class Rope(Op):
+    """Turns pairs of the first `dim` features by the table's angles.
+
+    x [B, H, S, E], cos and sin [(B,) S, dim / 2].
+    `half` pairs feature i with i + dim / 2; `interleaved` pairs 2i with 2i + 1.
+    """
+
+    layout: str = "half"
+
+    def infer(self, x: TensorType, cos: TensorType, sin: TensorType) -> tuple[TensorType, ...]:
+        require(self.layout in ("half", "interleaved"), "T010", f"unknown rope layout '{self.layout}'")
+        require(
+            x.rank == 4 and is_float(x.dtype), "T005", f"rope turns float [B, heads, length, width], not {x}"
+        )
+        require(
+            cos.rank in (2, 3) and cos == sin,
+            "T005",
+            f"rope takes cos and sin [(B,) S, dim / 2], not {cos} and {sin}",
+        )
+        same_size(cos.shape[-2], x.shape[-2], "rope: the table's length against x's")
+        turned, width = (
+            2 * whole(cos.shape[-1], "the rope table's width"),
+            whole(x.shape[-1], "rope: the width"),
+        )
+        require(turned <= width, "T004", f"rope turns {turned} of only {x.shape[-1].described()} features")
+        return (x,)

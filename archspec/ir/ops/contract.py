@@ -1,0 +1,154 @@
+"""Operations that multiply and add: matrix products and convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.dims.num import Num
+from archspec.ir.op import Op
+from archspec.ir.types import TensorType, broadcast, divides, is_float, promote, require, same_size, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Op):
+    """x @ weight^T + bias: x [..., in], weight [out, in], bias [out] -> [..., out]."""
+
+    def infer(
+        self, x: TensorType, weight: TensorType, bias: TensorType | None = None
+    ) -> tuple[TensorType, ...]:
+        require(is_float(x.dtype), "T007", f"linear takes floats, not {x.dtype}")
+        fits = x.rank >= 1 and weight.rank == 2
+        require(fits, "T005", f"linear takes [..., in] and [out, in], not {x} and {weight}")
+        same_size(x.shape[-1], weight.shape[1], "linear: the input's width against the weight's")
+        _check_bias(bias, weight.shape[0], "linear")
+        return (x.with_shape(*x.shape[:-1], weight.shape[0]),)
+
+
+@dataclass(frozen=True, slots=True)
+class Matmul(Op):
+    """a @ b over the last two axes, leading axes broadcast: [..., m, k] @ [..., k, n] -> [..., m, n]."""
+
+    def infer(self, a: TensorType, b: TensorType) -> tuple[TensorType, ...]:
+        fits = a.rank >= 2 and b.rank >= 2
+        require(fits, "T005", f"matmul takes at least two axes on each side, not {a} and {b}")
+        same_size(a.shape[-1], b.shape[-2], "matmul: the inner sizes")
+        lead = broadcast(a.shape[:-2], b.shape[:-2]) if a.rank > 2 or b.rank > 2 else ()
+        return (TensorType(promote(a.dtype, b.dtype), (*lead, a.shape[-2], b.shape[-1])),)
+
+
+@dataclass(frozen=True, slots=True)
+class Einsum(Op):
+    """Products summed over the letters that the result lacks: `bqd,bkd->bqk`."""
+
+    equation: str
+
+    def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
+        left, arrow, right = self.equation.replace(" ", "").partition("->")
+        terms = left.split(",")
+        fits = bool(arrow) and len(terms) == len(operands)
+        require(fits, "T009", f"'{self.equation}' does not fit {len(operands)} operands")
+        sizes: dict[str, Num] = {}
+        for term, operand in zip(terms, operands, strict=True):
+            fits = term.isascii() and term.isalpha() and len(term) == operand.rank
+            require(fits, "T009", f"'{term}' does not fit {operand}")
+            for letter, size in zip(term, operand.shape, strict=True):
+                same_size(sizes.setdefault(letter, size), size, f"einsum '{letter}'")
+        fits = set(right) <= set(sizes) and len(set(right)) == len(right)
+        require(fits, "T009", f"'{right}' is not made of '{left}'")
+        return (TensorType(promote(*(o.dtype for o in operands)), tuple(sizes[c] for c in right)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Conv(Op):
+    """Cross-correlation over the trailing axes: x [B, C, *spatial] -> [B, O, *out].
+
+    weight [O, C / groups, *kernel], bias [O].
+    out = (size + before + after - dilation * (kernel - 1) - 1) // stride + 1, per spatial axis.
+    """
+
+    stride: tuple[Num, ...]
+    padding: tuple[tuple[Num, Num], ...]
+    dilation: tuple[Num, ...]
+    groups: Num
+
+    def infer(
+        self, x: TensorType, weight: TensorType, bias: TensorType | None = None
+    ) -> tuple[TensorType, ...]:
+        spatial = _spatial(x, weight, (self.stride, self.padding, self.dilation))
+        same_size(
+            x.shape[1], weight.shape[1] * self.groups, "conv: the input's channels against the weight's"
+        )
+        out, groups = weight.shape[0], self.groups
+        divides(out, groups, f"{out.described()} channels do not divide into {groups.described()} groups")
+        _check_bias(bias, out, "conv")
+        sizes = [self._out(i, x.shape[2 + i], weight.shape[2 + i]) for i in range(spatial)]
+        return (x.with_shape(x.shape[0], out, *sizes),)
+
+    def _out(self, i: int, size: Num, kernel: Num) -> Num:
+        before, after = (whole(p, "conv: the padding") for p in self.padding[i])
+        reach = whole(self.dilation[i], "conv: the dilation", 1) * (whole(kernel, "conv: the kernel", 1) - 1)
+        free = before + after - reach - 1
+        fits = not size.static or whole(size, "conv: the input") + free >= 0
+        require(fits, "T004", f"conv: a kernel that reaches {reach + 1} does not fit {size.described()}")
+        if whole(self.stride[i], "conv: the stride", 1) == 1:
+            return size + (free + 1)
+        return (size + free) // self.stride[i] + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose(Op):
+    """The transpose of `Conv`: x [B, C, *spatial] -> [B, O, *out].
+
+    weight [C, O / groups, *kernel], bias [O].
+    out = (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1, per spatial axis.
+    """
+
+    stride: tuple[Num, ...]
+    padding: tuple[Num, ...]
+    output_padding: tuple[Num, ...]
+    dilation: tuple[Num, ...]
+    groups: Num
+
+    def infer(
+        self, x: TensorType, weight: TensorType, bias: TensorType | None = None
+    ) -> tuple[TensorType, ...]:
+        per_axis = (self.stride, self.padding, self.output_padding, self.dilation)
+        spatial = _spatial(x, weight, per_axis)
+        channels, groups = x.shape[1], self.groups
+        same_size(channels, weight.shape[0], "conv_transpose: the input's channels against the weight's")
+        divides(
+            channels,
+            groups,
+            f"{channels.described()} channels do not divide into {groups.described()} groups",
+        )
+        _check_bias(bias, weight.shape[1] * groups, "conv_transpose")
+        sizes = [self._out(i, x.shape[2 + i], weight.shape[2 + i]) for i in range(spatial)]
+        return (x.with_shape(x.shape[0], weight.shape[1] * groups, *sizes),)
+
+    def _out(self, i: int, size: Num, kernel: Num) -> Num:
+        reach = whole(self.dilation[i], "conv_transpose: the dilation", 1) * (
+            whole(kernel, "its kernel", 1) - 1
+        )
+        cut = 2 * whole(self.padding[i], "conv_transpose: the padding")
+        fixed = reach + whole(self.output_padding[i], "conv_transpose: the output padding") + 1 - cut
+        whole(self.stride[i], "conv_transpose: the stride", 1)
+        return (size - 1) * self.stride[i] + fixed
+
+
+def _spatial(x: TensorType, weight: TensorType, per_axis: tuple[tuple[object, ...], ...]) -> int:
+    """The number of spatial axes."""
+    spatial = weight.rank - 2
+    require(is_float(x.dtype), "T007", f"a convolution takes floats, not {x.dtype}")
+    require(spatial >= 1, "T005", f"a convolution's weight is [out, in, *kernel], not {weight}")
+    require(
+        x.rank == weight.rank, "T005", f"a {spatial}-d convolution takes [B, C, {spatial} sizes], not {x}"
+    )
+    fits = all(len(values) == spatial for values in per_axis)
+    require(fits, "T013", f"a {spatial}-d convolution has {spatial} strides, paddings and dilations")
+    return spatial
+
+
+def _check_bias(bias: TensorType | None, size: Num, what: str) -> None:
+    if bias is not None:
+        require(bias.rank == 1, "T005", f"{what}: a bias has one axis, not {bias}")
+        same_size(bias.shape[0], size, f"{what}: the bias against the weight")

@@ -1,0 +1,93 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.dims.num import Num
+from archspec.ir.op import Op
+from archspec.ir.types import TensorType, axis_of, divides, is_float, require, same_size
+
+
+def _affine(x: TensorType, axis: int, *params: TensorType | None) -> tuple[TensorType, ...]:
+    """`x` again; each parameter has one axis, of the size that `x` has along `axis`."""
+    require(is_float(x.dtype), "T007", f"a norm takes floats, not {x.dtype}")
+    size = x.shape[axis_of(x, axis)]
+    for param in params:
+        if param is not None:
+            require(param.rank == 1, "T005", f"norm: a parameter has one axis, not {param}")
+            same_size(param.shape[0], size, "norm: the parameter's width against the input's")
+    return (x,)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm(Op):
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last axis (Ba et al. 2016).
+
+    Statistics in fp32.
+    """
+
+    eps: Num
+
+    def infer(
+        self, x: TensorType, weight: TensorType | None = None, bias: TensorType | None = None
+    ) -> tuple[TensorType, ...]:
+        return _affine(x, -1, weight, bias)
+
+
+@dataclass(frozen=True, slots=True)
+class RmsNorm(Op):
+    """x / sqrt(mean(x^2) + eps) * (weight + offset) over the last axis (Zhang & Sennrich 2019).
+
+    Statistics in fp32. `cast`: where fp32 ends, `before` the weight multiplies or `after` (matters below it).
+    """
+
+    eps: Num
+    offset: Num
+    cast: str = "before"
+
+    def infer(self, x: TensorType, weight: TensorType | None = None) -> tuple[TensorType, ...]:
+        require(self.cast in ("before", "after"), "T010", f"unknown cast point '{self.cast}'")
+        return _affine(x, -1, weight)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNorm(Op):
+    """Layer norm over each of `groups` groups of channels and all positions: x [B, C, ...] (Wu & He 2018)."""
+
+    groups: Num
+    eps: Num
+
+    def infer(
+        self, x: TensorType, weight: TensorType | None = None, bias: TensorType | None = None
+    ) -> tuple[TensorType, ...]:
+        require(x.rank >= 2, "T005", f"groupnorm takes [B, C, ...], not {x}")
+        channels, groups = x.shape[1], self.groups
+        divides(
+            channels,
+            groups,
+            f"{channels.described()} channels do not divide into {groups.described()} groups",
+        )
+        return _affine(x, 1, weight, bias)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm(Op):
+    """(x - mean) / sqrt(var + eps) * weight + bias per channel of x [B, C, ...] (Ioffe & Szegedy 2015).
+
+    By running statistics when evaluating, by the batch's own when training.
+    """
+
+    eps: Num
+    momentum: Num
+
+    def infer(
+        self,
+        x: TensorType,
+        mean: TensorType,
+        var: TensorType,
+        weight: TensorType | None = None,
+        bias: TensorType | None = None,
+    ) -> tuple[TensorType, ...]:
+        require(x.rank >= 2, "T005", f"batchnorm takes [B, C, ...], not {x}")
+        return _affine(x, 1, mean, var, weight, bias)

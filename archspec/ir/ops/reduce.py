@@ -1,0 +1,101 @@
+"""Operations that fold an axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.dims import num as n
+from archspec.dims.num import Num
+from archspec.ir.op import Op
+from archspec.ir.types import TensorType, axis_of, is_float, require, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(Op):
+    """`sum`, `mean`, `max`, `min`, `prod`, `var` (population), `any` or `all` over `axes`."""
+
+    fn: str
+    axes: tuple[int, ...]
+    keep: bool = False
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        names = ("sum", "mean", "max", "min", "prod", "var", "any", "all")
+        require(self.fn in names, "T010", f"unknown reduction '{self.fn}'")
+        require(
+            (self.fn in ("any", "all")) == (x.dtype == "bool"), "T007", f"{self.fn} does not take {x.dtype}"
+        )
+        floats = self.fn not in ("mean", "var") or is_float(x.dtype)
+        require(floats, "T007", f"{self.fn} takes floats, not {x.dtype}")
+        axes = {axis_of(x, a) for a in self.axes}
+        kept = [n.num(1) if i in axes else d for i, d in enumerate(x.shape) if self.keep or i not in axes]
+        return (x.with_shape(*kept),)
+
+
+@dataclass(frozen=True, slots=True)
+class ArgReduce(Op):
+    """The index of the largest (`max`) or smallest (`min`) element along `axis`; the first of equals."""
+
+    fn: str
+    axis: int
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        axis = axis_of(x, self.axis)
+        require(self.fn in ("max", "min"), "T010", f"unknown reduction '{self.fn}'")
+        return (TensorType("int64", x.shape[:axis] + x.shape[axis + 1 :]),)
+
+
+@dataclass(frozen=True, slots=True)
+class Cumulate(Op):
+    """Running `sum` or `prod` along `axis`."""
+
+    fn: str
+    axis: int
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        axis_of(x, self.axis)
+        require(self.fn in ("sum", "prod"), "T010", f"unknown cumulation '{self.fn}'")
+        return (x.with_dtype("int64") if x.dtype == "bool" else x,)
+
+
+@dataclass(frozen=True, slots=True)
+class TopK(Op):
+    """The `k` largest along the last axis, in descending order: values, and their indices."""
+
+    k: Num
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        last = x.shape[axis_of(x, -1)]
+        k = whole(self.k, "top k", 1)
+        require(
+            not last.static or k <= whole(last, "the last size"),
+            "T004",
+            f"top {self.k} of {last.described()}",
+        )
+        shape = (*x.shape[:-1], self.k)
+        return TensorType(x.dtype, shape), TensorType("int64", shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Op):
+    """exp(x) over its sum along `axis`, computed in `dtype` and returned in the operand's."""
+
+    axis: int = -1
+    dtype: str = "float32"
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        axis_of(x, self.axis)
+        require(is_float(x.dtype), "T007", f"softmax takes floats, not {x.dtype}")
+        require(is_float(self.dtype), "T010", f"softmax is computed in floats, not {self.dtype}")
+        return (x,)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSumExp(Op):
+    """log of the sum of exp(x) along `axis`."""
+
+    axis: int = -1
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        axis = axis_of(x, self.axis)
+        require(is_float(x.dtype), "T007", f"logsumexp takes floats, not {x.dtype}")
+        return (x.with_shape(*x.shape[:axis], *x.shape[axis + 1 :]),)

@@ -1,0 +1,178 @@
+"""Operations that move elements and compute none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.dims import num as n
+from archspec.dims.num import Num
+from archspec.ir.op import Op
+from archspec.ir.types import INTEGERS, Shape, TensorType, axis_of, broadcast, require, same_size
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape(Op):
+    """The same elements in row-major order under another shape."""
+
+    shape: Shape
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        count, wanted = n.product(x.shape), n.product(self.shape)
+        same_size(count, wanted, f"reshape of {x} to {len(self.shape)} axes: element count")
+        return (x.with_shape(*self.shape),)
+
+
+@dataclass(frozen=True, slots=True)
+class Permute(Op):
+    """Axes in another order: result axis i is operand axis `axes[i]`."""
+
+    axes: tuple[int, ...]
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        require(sorted(self.axes) == list(range(x.rank)), "T002", f"axes {list(self.axes)} do not order {x}")
+        return (x.with_shape(*(x.shape[a] for a in self.axes)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Expand(Op):
+    """Broadcast to `shape` without copying."""
+
+    shape: Shape
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        out = broadcast(x.shape, self.shape)
+        require(len(out) == len(self.shape), "T003", f"{x} has more axes than it is expanded to")
+        return (x.with_shape(*self.shape),)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Op):
+    """Elements `start` up to `stop` (exclusive, null = the end) along `axis`; both may count from the end."""
+
+    axis: int
+    start: Num
+    stop: Num | None = None
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        axis = axis_of(x, self.axis)
+        size = x.shape[axis]
+        first = self._from_start(self.start, size)
+        last = size if self.stop is None else self._from_start(self.stop, size)
+        for low, high in ((n.num(0), first), (first, last), (last, size)):
+            inside = not (low.static and high.static) or int(low) <= int(high)
+            require(
+                inside,
+                "T004",
+                f"slice {first}:{last} does not lie in {size.described()} elements, or is backwards",
+            )
+        return (x.with_shape(*x.shape[:axis], last - first, *x.shape[axis + 1 :]),)
+
+    @staticmethod
+    def _from_start(bound: Num, size: Num) -> Num:
+        return size + bound if bound.static and int(bound) < 0 else bound
+
+
+@dataclass(frozen=True, slots=True)
+class Concat(Op):
+    """Operands one after another along `axis`; all other sizes equal."""
+
+    axis: int
+
+    def infer(self, *parts: TensorType) -> tuple[TensorType, ...]:
+        require(bool(parts), "T013", "concat takes at least one operand")
+        axis, first = axis_of(parts[0], self.axis), parts[0]
+        total = first.shape[axis]
+        for part in parts[1:]:
+            fits = part.rank == first.rank
+            require(fits, "T005", f"concat of {first} and {part}: different numbers of axes")
+            require(part.dtype == first.dtype, "T007", f"concat of {first} and {part}", "cast one of them")
+            for i, (a, b) in enumerate(zip(first.shape, part.shape, strict=True)):
+                if i != axis:
+                    same_size(a, b, f"concat along axis {axis}, axis {i}")
+            total = total + part.shape[axis]
+        return (first.with_shape(*first.shape[:axis], total, *first.shape[axis + 1 :]),)
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Op):
+    """Consecutive pieces of the given sizes along `axis`; they add up to the whole."""
+
+    axis: int
+    sizes: tuple[Num, ...]
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        axis = axis_of(x, self.axis)
+        total = n.num(0)
+        for size in self.sizes:
+            total = total + size
+        same_size(total, x.shape[axis], f"split of axis {axis}: the pieces' total")
+        return tuple(x.with_shape(*x.shape[:axis], s, *x.shape[axis + 1 :]) for s in self.sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Pad(Op):
+    """`before` and `after` copies of `value` along `axis`."""
+
+    axis: int
+    before: Num
+    after: Num
+    value: Num
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        axis = axis_of(x, self.axis)
+        size = x.shape[axis] + self.before + self.after
+        return (x.with_shape(*x.shape[:axis], size, *x.shape[axis + 1 :]),)
+
+
+@dataclass(frozen=True, slots=True)
+class Gather(Op):
+    """Whole slices of `x` along `axis`, picked by integers: table lookup when `axis` is 0.
+
+    x [A…, N, C…], index [I…] -> [A…, I…, C…].
+    """
+
+    axis: int = 0
+
+    def infer(self, x: TensorType, index: TensorType) -> tuple[TensorType, ...]:
+        axis = axis_of(x, self.axis)
+        require(index.dtype in INTEGERS, "T006", f"an index is integer, not {index.dtype}")
+        return (x.with_shape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]),)
+
+
+@dataclass(frozen=True, slots=True)
+class Take(Op):
+    """One element per index along `axis`: out[.., i, ..] = x[.., index[.., i, ..], ..]; other sizes equal."""
+
+    axis: int
+
+    def infer(self, x: TensorType, index: TensorType) -> tuple[TensorType, ...]:
+        axis = axis_of(x, self.axis)
+        require(index.dtype in INTEGERS, "T006", f"an index is integer, not {index.dtype}")
+        require(index.rank == x.rank, "T005", f"take of {x} by {index}: different numbers of axes")
+        for i, (a, b) in enumerate(zip(x.shape, index.shape, strict=True)):
+            if i != axis:
+                same_size(a, b, f"take along axis {axis}, axis {i}")
+        return (x.with_shape(*index.shape),)
+
+
+@dataclass(frozen=True, slots=True)
+class Flip(Op):
+    """Elements in reverse order along `axis`."""
+
+    axis: int
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        axis_of(x, self.axis)
+        return (x,)
+
+
+@dataclass(frozen=True, slots=True)
+class Roll(Op):
+    """Elements moved `shift` places along `axis`, around the end."""
+
+    axis: int
+    shift: Num
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        axis_of(x, self.axis)
+        return (x,)

@@ -1,0 +1,58 @@
+"""Operations that make tensors from nothing, and casts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.dims.num import Num
+from archspec.ir.op import Op
+from archspec.ir.types import DTYPES, FLOATS, INTEGERS, Shape, TensorType, require
+
+
+@dataclass(frozen=True, slots=True)
+class Iota(Op):
+    """`start, start + 1, …`: `size` integers, shape [size]."""
+
+    size: Num
+    start: Num
+    dtype: str = "int64"
+
+    def infer(self) -> tuple[TensorType, ...]:
+        require(self.dtype in (*INTEGERS, *FLOATS), "T010", f"iota counts in numbers, not {self.dtype}")
+        return (TensorType(self.dtype, (self.size,)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Full(Op):
+    """`value` everywhere, in the given shape and dtype."""
+
+    shape: Shape
+    value: Num
+    dtype: str = "float"
+
+    def infer(self) -> tuple[TensorType, ...]:
+        require(self.dtype in DTYPES, "T010", f"unknown dtype '{self.dtype}'")
+        return (TensorType(self.dtype, self.shape),)
+
+
+@dataclass(frozen=True, slots=True)
+class Random(Op):
+    """Independent draws in the given shape: standard `normal`, or `uniform` in [0, 1)."""
+
+    shape: Shape
+    kind: str = "normal"
+
+    def infer(self) -> tuple[TensorType, ...]:
+        require(self.kind in ("normal", "uniform"), "T010", f"unknown distribution '{self.kind}'")
+        return (TensorType("float", self.shape),)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast(Op):
+    """The same numbers in another dtype. `float` is the dtype the model is built in."""
+
+    dtype: str
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        require(self.dtype in DTYPES, "T010", f"unknown dtype '{self.dtype}'")
+        return (x.with_dtype(self.dtype),)

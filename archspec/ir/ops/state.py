@@ -1,0 +1,40 @@
+"""State: what decoding keeps between steps. In a full forward nothing is kept, and `past` is 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.dims.num import Num
+from archspec.ir.op import Op
+from archspec.ir.types import TensorType, axis_of, same_size
+
+
+@dataclass(frozen=True, slots=True)
+class Append(Op):
+    """Each operand behind what state `state` holds of it, along `axis`; the result is what it holds next.
+
+    [.., new, ..] -> [.., past + new, ..].
+    """
+
+    state: str
+    axis: int
+    past: Num
+
+    def infer(self, *parts: TensorType) -> tuple[TensorType, ...]:
+        return tuple(self._grown(x) for x in parts)
+
+    def _grown(self, x: TensorType) -> TensorType:
+        axis = axis_of(x, self.axis)
+        return x.with_shape(*x.shape[:axis], self.past + x.shape[axis], *x.shape[axis + 1 :])
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(Op):
+    """Operands as they were at the first step: computed once, then read from state `state`."""
+
+    state: str
+
+    def infer(self, *parts: TensorType) -> tuple[TensorType, ...]:
+        for x in parts[1:]:
+            same_size(x.shape[axis_of(x, 0)], parts[0].shape[axis_of(parts[0], 0)], "hold: the batch")
+        return parts

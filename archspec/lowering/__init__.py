@@ -1,0 +1,1 @@
+"""From the validated tree to the graph: names to values, scopes to regions, words to operations."""

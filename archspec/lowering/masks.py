@@ -1,0 +1,125 @@
+"""Attention masks: `causal and padding(attention_mask)` to a rule over the indices b, h, q, k."""
+
+from __future__ import annotations
+
+from archspec.components.slots import MaskRule
+from archspec.dims.evaluate import EvalError, evaluate
+from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Literal, Name, Slice, Unary
+from archspec.dims.num import Num
+from archspec.errors import did_you_mean
+from archspec.ir.builder import Handle
+from archspec.lowering.frame import Frame
+
+INDICES = ("b", "h", "q", "k")
+WORDS = {"causal": "k <= q", "window": "q - k < n", "near": "|q - k| <= n", "padding": "t[b, k]"}
+
+
+def read_mask(frame: Frame, expr: Expr) -> MaskRule:
+    """The rule, its sugar written out, with the numbers and tensors that it names.
+
+    Raises `EvalError`, `Broken`.
+    """
+    reader = _Reader(frame)
+    written = reader.rule(expr)
+    return MaskRule(written, tuple(reader.numbers.items()), tuple(reader.tensors.items()))
+
+
+class _Reader:
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.numbers: dict[str, Num] = {}
+        self.tensors: dict[str, Handle] = {}
+
+    def rule(self, expr: Expr) -> Expr:
+        """A part that is true or false."""
+        match expr:
+            case Binary(op="and" | "or" as op, left=a, right=b):
+                return Binary(op, self.rule(a), self.rule(b))
+            case Binary(op="==" | "!=" | "<" | "<=" | ">" | ">=" as op, left=a, right=b):
+                return Binary(op, self.term(a), self.term(b))
+            case Unary(op="not", operand=x):
+                return Unary("not", self.rule(x))
+            case Name(id="causal"):
+                return Binary("<=", Name("k"), Name("q"))
+            case Name(id=name):
+                return self.word(name, expr)
+            case Call(function="window" | "near" | "padding"):
+                return self.sugar(expr)
+            case Index():
+                return self.lookup(expr, ("bool",))
+            case Literal(value=bool()):
+                return expr
+            case Conditional(test=t, then=a, orelse=b):
+                return self.rule(a) if evaluate(t, self.frame.value) is True else self.rule(b)
+            case _:
+                raise EvalError("N007", "a mask is made of comparisons of b, h, q and k", expr, "such as 'k <= q and q - k < 512'")
+
+    def word(self, name: str, expr: Expr) -> Expr:
+        try:
+            value = self.frame.value(name)
+        except KeyError:
+            value = None
+        if isinstance(value, bool):
+            return Literal(value)
+        hint = did_you_mean(name, WORDS) or f"words: {', '.join(WORDS)}; or comparisons of b, h, q and k"
+        if name in self.frame.tensors:
+            hint = f"look it up at an index: '{name}[b, k]'"
+        raise EvalError("N007", f"'{name}' is no mask", expr, hint)
+
+    def sugar(self, call: Call) -> Expr:
+        if len(call.args) != 1 or call.kwargs:
+            raise EvalError("N003", f"'{call.function}' takes one argument", call)
+        if call.function == "padding":
+            return self.rule(Index(call.args[0], (Name("b"), Name("k")), call.at, call.end))
+        gap = Binary("-", Name("q"), Name("k"))
+        size = self.term(call.args[0])
+        return Binary("<", gap, size) if call.function == "window" else Binary("<=", Call("abs", (gap,)), size)
+
+    def term(self, expr: Expr) -> Expr:
+        """A part that is a number at each index."""
+        match expr:
+            case Name(id=name) if name in INDICES:
+                return Name(name)
+            case Binary(op="+" | "-" | "*" | "//" | "%" as op, left=a, right=b):
+                return Binary(op, self.term(a), self.term(b))
+            case Unary(op="-", operand=x):
+                return Unary("-", self.term(x))
+            case Call(function="abs", args=(x,)):
+                return Call("abs", (self.term(x),))
+            case Index():
+                return self.lookup(expr, ("int64", "int32"))
+            case _:
+                return self.number(expr)
+
+    def number(self, expr: Expr) -> Expr:
+        if isinstance(expr, Name) and expr.id in self.frame.tensors:
+            raise EvalError("N007", f"'{expr.id}' is a tensor", expr, f"look it up at an index: '{expr.id}[b, k]'")
+        value = evaluate(expr, self.frame.value)
+        if not isinstance(value, Num):
+            raise EvalError("N002", "a mask compares numbers", expr)
+        if isinstance(value.expr, Literal):
+            return Literal(value.expr.value)
+        name = expr.id if isinstance(expr, Name) else f"n{len(self.numbers)}"
+        self.numbers[name] = value
+        return Name(name)
+
+    def lookup(self, expr: Index, dtypes: tuple[str, ...]) -> Expr:
+        base = expr.base
+        if not isinstance(base, Name):
+            raise EvalError("N007", "only a named tensor is looked up in a mask", expr)
+        try:
+            handle = self.frame.tensor(base.id)
+        except KeyError:
+            raise EvalError("N001", f"unknown name '{base.id}'", base, did_you_mean(base.id, self.frame.tensors)) from None
+        if handle.type.rank != len(expr.items):
+            raise EvalError("N007", f"{base.id} is {handle.type}: it takes {handle.type.rank} indices", expr)
+        if dtypes == ("bool",) and handle.type.dtype not in ("bool", "int64", "int32"):
+            raise EvalError("N007", f"{base.id} is {handle.type}, not true or false", expr, "declare it as bool")
+        self.tensors[base.id] = handle
+        return Index(Name(base.id), tuple(self.index(item) for item in expr.items))
+
+    def index(self, item: Expr) -> Expr:
+        if isinstance(item, Name) and item.id in INDICES:
+            return Name(item.id)
+        shown = "a slice" if isinstance(item, Slice) else "this"
+        raise EvalError("N007", f"a mask looks tensors up at b, h, q or k, not at {shown}", item)

@@ -1,0 +1,53 @@
+"""Leaves out what nothing reads: operations without effect on a result, and region inputs without a reader."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archspec.ir.graph import Apply, Call, Graph, Node, Region, Repeat
+from archspec.ir.ops.state import Append, Hold
+
+
+def trim(graph: Graph) -> Graph:
+    """Afterwards every operation is read by another or by an output; inputs of the root stay as declared."""
+    return replace(graph, root=_nodes(graph.root, set()))
+
+
+def _nodes(region: Region, needed: set[str]) -> Region:
+    """The region with only those nodes that its outputs need."""
+    live = {v.name for v in region.outputs} | needed
+    kept: list[Node] = []
+    for node in reversed(region.nodes):
+        if isinstance(node, Apply):
+            if not (isinstance(node.op, Append | Hold) or any(o.name in live for o in node.outputs)):
+                continue
+        elif isinstance(node, Call):
+            node = _call(node)
+        else:
+            node = _repeat(node)
+        live |= {v.name for v in node.inputs if v is not None}
+        kept.append(node)
+    return replace(region, nodes=tuple(reversed(kept)))
+
+
+def _reads(region: Region) -> set[str]:
+    inside = {v.name for node in region.nodes for v in node.inputs if v is not None}
+    return inside | {v.name for v in region.outputs}
+
+
+def _call(node: Call) -> Call:
+    region = _nodes(node.region, set())
+    kept = [i for i, v in enumerate(region.inputs) if v.name in _reads(region)]
+    region = replace(region, inputs=tuple(region.inputs[i] for i in kept))
+    return replace(node, region=region, inputs=tuple(node.inputs[i] for i in kept))
+
+
+def _repeat(node: Repeat) -> Repeat:
+    variants = tuple(_nodes(v, set()) for v in node.variants)
+    carried = len(node.outputs)
+    kept = [
+        i for i in range(len(node.inputs))
+        if i < carried or any(v.inputs[i].name in _reads(v) for v in variants)
+    ]  # fmt: skip
+    variants = tuple(replace(v, inputs=tuple(v.inputs[i] for i in kept)) for v in variants)
+    return replace(node, variants=variants, inputs=tuple(node.inputs[i] for i in kept))

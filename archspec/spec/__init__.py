@@ -1,0 +1,1 @@
+"""The language: text to located document to validated tree. Knows no operations."""

@@ -1,0 +1,85 @@
+"""A checked spec: the document's outline and its bodies as trees, each part with its place in the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from archspec.errors import Collector
+from archspec.spec.models import Document
+from archspec.spec.node import Mapping, Node, Scalar, Sequence
+from archspec.spec.tree import Body, Reader
+from archspec.spec.validate import validate
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDef:
+    """A reusable module. `args` and `inputs` are nodes, read when the block is used."""
+
+    name: str
+    summary: str
+    args: Mapping | None
+    inputs: Mapping | None
+    body: Body
+    returns: tuple[Scalar, ...]
+    node: Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """`overrides` are params set by the caller, by name; `preset` names one of the document's sets."""
+
+    document: Document
+    node: Mapping
+    model: Body
+    blocks: dict[str, BlockDef]
+    path: Path | None = None
+    preset: str | None = None
+    overrides: tuple[tuple[str, Scalar | Sequence], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.document.name
+
+    def section(self, key: str) -> Mapping:
+        found = self.node.get(key)
+        return found if isinstance(found, Mapping) else Mapping((), self.node.span)
+
+
+def read_spec(
+    node: Node, *, path: Path | None = None, preset: str | None = None,
+    overrides: tuple[tuple[str, Scalar | Sequence], ...] = (),
+) -> Spec:  # fmt: skip
+    """A resolved document as a spec.
+
+    Raises `SpecError` with every finding of the outline and of the bodies.
+    """
+    document = validate(node)
+    assert isinstance(node, Mapping)
+    found = Collector()
+    reader = Reader(found)
+    model = node.get("model")
+    assert model is not None
+    body = reader.body(model)
+    blocks = {name: _block(name, inner, reader) for name, inner in _blocks(node)}
+    found.raise_if_any()
+    return Spec(document, node, body, blocks, path, preset, overrides)
+
+
+def _blocks(node: Mapping) -> list[tuple[str, Mapping]]:
+    section = node.get("blocks")
+    if not isinstance(section, Mapping):
+        return []
+    return [(str(key.value), value) for key, value in section.entries if isinstance(value, Mapping)]
+
+
+def _block(name: str, node: Mapping, reader: Reader) -> BlockDef:
+    body, summary, returns = node.get("body"), node.get("summary"), node.get("returns")
+    assert body is not None
+    items = returns.items if isinstance(returns, Sequence) else (returns,) if returns is not None else ()
+    args, inputs = node.get("args"), node.get("in")
+    return BlockDef(
+        name, str(summary.value) if isinstance(summary, Scalar) else "", args if isinstance(args, Mapping) else None,
+        inputs if isinstance(inputs, Mapping) else None, reader.body(body),
+        tuple(i for i in items if isinstance(i, Scalar)), node,
+    )  # fmt: skip

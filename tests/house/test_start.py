@@ -1,0 +1,36 @@
+"""Commands that run no model start without torch, and without any extra being installed."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.house.test_floors import TORCH_ROOMS
+from tests.house.tree import ROOT, modules
+
+EXTRAS = ("numpy", "onnx", "onnxruntime", "safetensors", "tokenizers", "torch", "transformers", "triton")
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_no_module_outside_the_torch_rooms_imports_torch():
+    names = [m.name for m in modules() if not TORCH_ROOMS.fullmatch(m.path.relative_to(ROOT).as_posix())]
+    names = [name for name in [*names, "archspec.api"] if name != "archspec.__main__"]
+    load = f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\n"
+    done = run(load + "print('torch' in sys.modules)")
+    assert done.stderr == ""
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("module", ["archspec", "archspec.api", "archspec.cli"])
+def test_the_core_install_is_enough_to_start(module: str):
+    blocked = f"import sys\nsys.modules.update(dict.fromkeys({EXTRAS}))\n"
+    assert run(f"{blocked}import {module}").stderr == ""
+
+
+def test_a_blocked_extra_would_be_seen():
+    assert "ModuleNotFoundError" in run("import sys\nsys.modules['torch'] = None\nimport torch").stderr
