@@ -185,7 +185,7 @@ def extent(x: Size) -> tuple[int, int]:
     if isinstance(x, int):
         return 0, 0
     inner = [_extent(atom) for monomial, _ in x.terms for atom, _ in monomial]
-    return sum(count for count, _ in inner), max(depth for _, depth in inner)
+    return sum(count for count, _ in inner), max((depth for _, depth in inner), default=0)
 
 
 def _extent(atom: Atom) -> tuple[int, int]:

@@ -26,8 +26,10 @@ class Op:
     name: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
+        """A class variable `dialect` marks a backend's own operation, which is not part of the language."""
         cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
-        REGISTRY[cls.name] = cls
+        if "dialect" not in cls.__dict__:
+            REGISTRY[cls.name] = cls
 
     def infer(self, *types: Any, **_: Any) -> tuple[TensorType, ...]:
         raise AssertionError(f"{type(self).__name__} states no types")

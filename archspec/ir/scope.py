@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError, evaluate
+from archspec.dims.expr import Expr
 from archspec.dims.num import Num
 from archspec.dims.num import Value as Setting
 from archspec.ir.graph import Graph, Region
@@ -50,15 +51,20 @@ class Scope:
             scope = scope.outer
         return (*found, *sorted(self.dims))
 
+    def value(self, expr: Expr) -> Num | None:
+        """The number that a writing gives here, if it gives one."""
+        try:
+            found = evaluate(expr, self.lookup)
+        except EvalError:
+            return None
+        return found if isinstance(found, Num) else None
+
     def tells(self, number: Num) -> bool:
         """Whether the writing alone gives the value here, down to int or float."""
-        try:
-            again = evaluate(number.expr, self.lookup)
-        except EvalError:
-            return False
-        return isinstance(again, Num) and n.same(again, number) and type(again.value) is type(number.value)
+        again = self.value(number.expr)
+        return again is not None and n.same(again, number) and type(again.value) is type(number.value)
 
 
 def scope_of(graph: Graph) -> Scope:
-    """The scope around the root: the sizes known only at run time. Defaults and losses stand inside the root's."""
+    """The scope around the root. Defaults and losses stand inside the root's own."""
     return Scope.of(graph.dims, graph.stream)

@@ -5,7 +5,7 @@ One line a statement; what belongs to a line stands below it, two spaces in:
     graph tiny
     summary "One layer."
     source ""
-    dims B
+    dims B, S
     stream S
 
     root tiny tiny
@@ -21,8 +21,9 @@ One line a statement; what belongs to a line stands below it, two spaces in:
     output y = %y
 
 A number is its writing; where the names in scope do not make that its value, `writing = value`.
-A call without a body runs the region that stands under an earlier call of that name. Where a use of a value
-differs from its definition, or there is none, its type is written with the use. Spans are left out.
+A call without a body runs the region that stands under an earlier call of that name. A `feed` belongs to the
+loss above it. Where a use of a value differs from its definition, or there is none, its type is written with
+the use. Spans are left out.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from __future__ import annotations
 import json
 import re
 from itertools import groupby
-from typing import cast, get_args
+from typing import cast
 
 from archspec.dims import poly
 from archspec.dims.expr import Expr, Name, write
@@ -46,13 +47,16 @@ from archspec.ir.types import SHORT, TensorType
 __all__ = ["read", "show"]
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
-_TAKEN = ("null", "true", "false", "_")
 
 
 def show(graph: Graph) -> str:
     """The graph as text; `read` gives back an equal graph, and the same text again."""
     scope = scope_of(graph)
-    lines = [f"graph {atom(graph.name)}", f"summary {quoted(graph.summary)}", f"source {quoted(graph.source)}"]
+    lines = [
+        f"graph {atom(graph.name)}",
+        f"summary {quoted(graph.summary)}",
+        f"source {quoted(graph.source)}",
+    ]
     lines += [f"dims {', '.join(map(atom, graph.dims))}"] if graph.dims else []
     lines += [f"stream {atom(graph.stream)}"] if graph.stream is not None else []
     root = _Body(graph.root, scope)
@@ -63,6 +67,7 @@ def show(graph: Graph) -> str:
     lines += [f"output {atom(name)} = {root.operand(value)}" for name, value in graph.outputs]
     for loss in graph.losses:
         lines += [f"loss {atom(loss.name)} {_title(loss.region)}", *_Body(loss.region, root.scope).lines]
+        lines += [f"feed {_title(loss.feed)}", *_Body(loss.feed, root.scope).lines] if loss.feed else []
     lines += [f"tie {atom(alias)} = {atom(target)}" for alias, target in graph.ties]
     return "\n".join(lines) + "\n"
 
@@ -71,13 +76,13 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def atom(text: str) -> str:
-    """A name: itself where it is a plain word, else in quotes."""
-    return text if _WORD.match(text) and text not in _TAKEN else quoted(text)
+def atom(text: str, *taken: str) -> str:
+    """A name: itself where it is a plain word and not `taken`, else in quotes."""
+    return text if _WORD.match(text) and text not in taken else quoted(text)
 
 
 def _title(region: Region) -> str:
-    return f"{atom(region.component)} {atom(region.name)}"
+    return atom(region.component, "shared") + " " + atom(region.name)
 
 
 def _indented(lines: list[str]) -> list[str]:
@@ -156,7 +161,10 @@ class _Body:
             text, below = f"call {_shared(node)}{_title(node.region)}({given})", self.body(node.region)
         else:
             count = self.number(node.count)
-            text, below = f"repeat {_shared(node)}{atom(node.name)}({given}) times {count}", self.layers(node)
+            text, below = (
+                f"repeat {_shared(node)}{atom(node.name, 'shared')}({given}) times {count}",
+                self.layers(node),
+            )
         results = ", ".join(map(_reference, node.outputs)) or "()"
         self.known.update((v.name, v) for v in node.outputs)
         return [f"{results} = {text}{self.types(node.outputs)}", *below]
@@ -180,20 +188,18 @@ class _Body:
         return f" {{{', '.join(parts)}}}" if parts else ""
 
     def attribute(self, value: object) -> str:
-        match value:
-            case Num():
-                return self.number(value)
-            case tuple():
-                return f"[{', '.join(self.attribute(item) for item in cast("tuple[object, ...]", value))}]"
-            case str():
-                return atom(value)
-            case None | bool() | int():
-                return plain(value)
-            case expr if isinstance(expr, get_args(Expr)):
-                text = write(expr)
-                return f"({text})" if text == "null" else text
-            case _:
-                raise AssertionError(f"an operation has a field of type {type(value).__name__}")
+        if isinstance(value, Num):
+            return self.number(value)
+        if isinstance(value, tuple):
+            return f"[{', '.join(map(self.attribute, cast('tuple[object, ...]', value)))}]"
+        if isinstance(value, str):
+            return atom(value, "null")
+        if isinstance(value, Expr):
+            text = write(value)
+            return f"({text})" if text == "null" else text
+        if value is None or isinstance(value, bool | int):
+            return plain(value)
+        raise AssertionError(f"an operation has a field of type {type(value).__name__}")
 
 
 def plain(value: bool | int | None) -> str:

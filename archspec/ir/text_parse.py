@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from archspec.dims.num import Value as Setting
 from archspec.errors import Source
 from archspec.ir.graph import Apply, Call, Graph, Init, Loss, Node, Param, Region, Repeat, State, Value
-from archspec.ir.ops import OPERATIONS
 from archspec.ir.scope import Scope
 from archspec.ir.text_scan import Line, Scanner, Statements, outline
 from archspec.ir.text_values import number, operation, setting, tensor_type
@@ -25,14 +26,18 @@ def read(text: str, name: str = "<ir>") -> Graph:
     """
     source = Source(name, text)
     given = Statements(Line(source, 1, 1, ""), outline(source))
-    title, summary, origin = given.one("graph", _name), given.one("summary", _text), given.one("source", _text)
+    title, summary, origin = (
+        given.one("graph", _name),
+        given.one("summary", _text),
+        given.one("source", _text),
+    )
     dims = given.maybe("dims", lambda scan: scan.many(scan.atom, "")) or ()
     stream = given.maybe("stream", _name)
     scope = Scope.of(dims, stream)
     root = given.one("root", lambda scan: _body(scan, scope), below=True)
     defaults = given.maybe("defaults", lambda scan: _body(scan, root.scope).region, below=True)
     outputs = given.each(("output",), root.output)
-    losses = given.each(("loss",), lambda scan: Loss(scan.atom(), _body(scan, root.scope).region), below=True)
+    losses = tuple(_losses(given, root.scope))
     ties = given.each(("tie",), _tie)
     given.expect_end()
     return Graph(title, summary, origin, dims, stream, root.region, defaults, outputs, losses, ties)
@@ -44,6 +49,13 @@ def _name(scan: Scanner) -> str:
 
 def _text(scan: Scanner) -> str:
     return scan.string()
+
+
+def _losses(given: Statements, scope: Scope) -> Iterator[Loss]:
+    """Each loss, with the feed that may stand behind it."""
+    while loss := given.maybe("loss", lambda scan: (scan.atom(), _body(scan, scope).region), below=True):
+        feed = given.maybe("feed", lambda scan: _body(scan, scope).region, below=True)
+        yield Loss(*loss, feed)
 
 
 def _tie(scan: Scanner) -> tuple[str, str]:
@@ -84,7 +96,7 @@ class _Body:
         given.expect_end()
         self.region = Region(name, component, inputs, outputs, nodes, params, states, bindings)
 
-    def binding(self, scan: Scanner):  # noqa: ANN201
+    def binding(self, scan: Scanner) -> tuple[str, Setting]:
         name = scan.atom()
         scan.expect("=")
         self.scope.bindings[name] = found = setting(scan, self.scope, "")
@@ -148,17 +160,20 @@ class _Body:
         if scan.accept("("):
             return self.apply(scan, names, word, start)
         if word not in ("call", "repeat"):
-            scan.line.fail("I001", f"expected 'call', 'repeat' or an operation, not '{word}'", start, len(word))
+            scan.line.fail(
+                "I001", f"expected 'call', 'repeat' or an operation, not '{word}'", start, len(word)
+            )
         shared = scan.keyword("shared")
         return self.call(scan, names, shared) if word == "call" else self.repeat(scan, names, shared)
 
     def results(self, scan: Scanner, names: tuple[_Reference, ...]) -> Results:
         """The types after the colon, one for each name."""
+        found: list[Value] = []
         for name in names:
-            scan.expect(":" if name is names[0] else ",")
-            self.define(scan, name)
+            scan.expect("," if found else ":")
+            found.append(self.define(scan, name))
         scan.expect_end()
-        return tuple(self.known[name.name] for name in names)
+        return tuple(found)
 
     def apply(self, scan: Scanner, names: tuple[_Reference, ...], word: str, start: int) -> Apply:
         inputs = scan.many(lambda: self.operand(scan), ")")

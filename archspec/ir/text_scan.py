@@ -29,7 +29,9 @@ class Line:
     text: str
     below: list[Line] = field(default_factory=list["Line"])
 
-    def fail(self, code: str, message: str, at: int = 0, length: int = 1, hint: str | None = None) -> NoReturn:
+    def fail(
+        self, code: str, message: str, at: int = 0, length: int = 1, hint: str | None = None
+    ) -> NoReturn:
         """Raises `VerifyError` at a place of this line."""
         start = self.column + min(at, len(self.text))
         span = Span(self.source, self.number, start, self.number, start + max(length, 1))
@@ -177,7 +179,9 @@ class Statements:
         self.at += 1
         return scan
 
-    def each(self, words: tuple[str, ...], read: Callable[[Scanner], T], *, below: bool = False) -> tuple[T, ...]:
+    def each(
+        self, words: tuple[str, ...], read: Callable[[Scanner], T], *, below: bool = False
+    ) -> tuple[T, ...]:
         """What `read` makes of every next line that begins with one of `words`."""
         found: list[T] = []
         while scan := self.take(*words):

@@ -13,7 +13,8 @@ from archspec.dims.num import Num
 from archspec.dims.num import Value as Setting
 from archspec.dims.parse import ExprSyntaxError, parse
 from archspec.errors import did_you_mean
-from archspec.ir.op import REGISTRY, Op
+from archspec.ir.op import Op
+from archspec.ir.ops import REGISTRY
 from archspec.ir.scope import Scope
 from archspec.ir.text_scan import Scanner
 from archspec.ir.types import SHORT, TensorType
@@ -92,7 +93,9 @@ def operation(scan: Scanner, name: str, start: int, scope: Scope) -> Op:
         start, key = scan.at, scan.atom("an attribute")
         if key not in declared or key in values:
             problem = "a second" if key in values else "an unknown"
-            scan.line.fail("I005", f"{name} has {problem} '{key}'", start, len(key), did_you_mean(key, declared))
+            scan.line.fail(
+                "I005", f"{name} has {problem} '{key}'", start, len(key), did_you_mean(key, declared)
+            )
         scan.expect("=")
         values[key] = attribute(scan, hints[key], scope)
 

@@ -59,8 +59,11 @@ for _fn in ("sum", "mean", "max", "min", "prod", "var", "any", "all"):
 
 
 @function
-def where(at: Place, condition: Handle, a: Handle, b: Handle) -> Handle:
-    return _one(at, elementwise.Where(), condition, a, b)
+def where(at: Place, condition: Handle, a: Handle | Num, b: Handle | Num) -> Handle:
+    """A side may be a number, in the other side's dtype."""
+    like = next((side.type.dtype for side in (a, b) if isinstance(side, Handle)), "float")
+    sides = [s if isinstance(s, Handle) else _one(at, source.Full((), s, like)) for s in (a, b)]
+    return _one(at, elementwise.Where(), condition, *sides)
 
 
 @function

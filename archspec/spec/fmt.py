@@ -12,14 +12,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from archspec.errors import Diagnostic, InternalError, Source, SpecError
-from archspec.spec.fmt_pieces import Piece, pieces
+from archspec.spec.fmt_pieces import BLOCK_STYLES, Piece, pieces
 from archspec.spec.node import plain
 from archspec.spec.yaml import load_text
 from archspec.spec.yaml_syntax import LINE_BREAK
 
 _BLANK = ("", False)
 _QUOTES = ("'", '"')
-_BLOCK_STYLES = ("|", ">")
 _FAR = 2  # a comment farther than this from its line is aligned with others
 
 
@@ -30,7 +29,7 @@ def format_text(source: Source) -> str:
     not mean the same: then nothing may be written.
     """
     before = repr(plain(load_text(source)))
-    text = _Layout(LINE_BREAK.sub("\n", source.text)).text()
+    text = Layout(LINE_BREAK.sub("\n", source.text)).text()
     try:
         after = repr(plain(load_text(Source(source.name, text))))
     except SpecError as error:
@@ -45,7 +44,7 @@ def _changed(source: Source, reason: str) -> InternalError:
     return InternalError(Diagnostic("Y020", message, None, "please report this file"))
 
 
-class _Layout:
+class Layout:
     """One text on its way to canonical layout, line by line."""
 
     def __init__(self, text: str) -> None:
@@ -71,7 +70,7 @@ class _Layout:
     def _line_break(self) -> str:
         """Ends the text, except where it would become part of a block scalar that ends without one."""
         inside = self._inner.get(len(self._lines) - 1)
-        return "" if inside and inside.style in _BLOCK_STYLES else "\n"
+        return "" if inside and inside.style in BLOCK_STYLES else "\n"
 
     def _line(self, number: int) -> str:
         last = self._inner.get(number)
@@ -95,6 +94,8 @@ class _Layout:
         """A further line of a token: what stands in the token, moved with it."""
         end = piece.end_column if number == piece.end_line else None
         line = self._lines[number][:end]
+        if piece.is_alone and piece.style not in BLOCK_STYLES:
+            return (" " * piece.indent + line.lstrip(" ")) if line.strip() else ""
         if piece.shift >= 0:
             return " " * piece.shift + line if line else ""
         spaces = len(line) - len(line.lstrip(" "))
@@ -123,19 +124,24 @@ class _Layout:
         if not comment:
             return ""
         column = self._lines[number].index("#")
-        return " " * max(0, column + self._comment_shift(number, column)) + comment
-
-    def _comment_shift(self, number: int, column: int) -> int:
-        """A comment moves with the line below it; with the line above where it stands in that column."""
         at = bisect_left(self._pieces, number, key=lambda piece: piece.line)
         above = self._pieces[at - 1] if at else None
-        if above and above.in_flow:
-            return above.shift
         below = self._pieces[at] if at < len(self._pieces) else None
-        first = self._starts[above.line][0] if above else None
-        if first and first.column == column and not (below and below.column == column):
-            return first.indent - first.column
-        return below.indent - below.column if below else 0
+        return " " * max(0, self._comment_column(column, above, below)) + comment
+
+    def _comment_column(self, column: int, above: Piece | None, below: Piece | None) -> int:
+        """A comment moves with the line below it; with the line above where it stands in that column."""
+        if above is None:
+            return column + below.indent - below.column if below else column
+        if above.in_flow:
+            return column + above.shift
+        first = self._starts[above.line][0]
+        moved = column + below.indent - below.column if below else column
+        if first.column == column and not (below and below.column == column):
+            moved = first.indent
+        if above.style in BLOCK_STYLES:  # deeper, it would become text
+            moved = min(moved, column + above.shift)
+        return moved
 
 
 def _aligned_gaps(found: list[Piece]) -> dict[Piece, int]:

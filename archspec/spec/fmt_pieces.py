@@ -12,6 +12,7 @@ from archspec.spec.yaml import LOADER
 from archspec.spec.yaml_syntax import Mark
 
 INDENT = 2
+BLOCK_STYLES = ("|", ">")
 
 _FLOW_STARTS = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
 _FLOW_ENDS = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
@@ -35,7 +36,7 @@ class Piece:
     """A token. Lines and columns count from 0; `indent` is its column where it begins a line.
 
     `shift` is what the further lines of the token, or of the brackets around it, move by. `in_flow`: what
-    follows stands in brackets.
+    follows stands in brackets. `is_alone`: a value that begins a line of its own.
     """
 
     role: str
@@ -48,6 +49,7 @@ class Piece:
     style: str
     in_flow: bool
     is_key: bool
+    is_alone: bool
 
 
 @dataclass(slots=True)
@@ -108,40 +110,64 @@ class _Walk:
 
     def _piece(self, token: yaml.Token, role: str) -> Piece:
         start = cast("Mark", token.start_mark)
-        indent, shift = self._place(start, role)
+        style = str(token.style or "") if isinstance(token, yaml.ScalarToken) else ""
+        is_alone = role == "scalar" and not (self._flow or self._key_comes or start.line == self._line)
+        indent, shift = self._place(start, role, style)
         is_key, self._key_comes = self._key_comes and role == "scalar", False
         if isinstance(token, _FLOW_STARTS):
             self._flow.append(shift)
         elif isinstance(token, _FLOW_ENDS):
             self._flow.pop()
-        style = str(token.style or "") if isinstance(token, yaml.ScalarToken) else ""
         end_line, end_column = self._end(token, style)
         self._line = end_line
         in_flow = bool(self._flow)
         return Piece(
-            role, start.line, start.column, end_line, end_column, indent, shift, style, in_flow, is_key
+            role,
+            start.line,
+            start.column,
+            end_line,
+            end_column,
+            indent,
+            shift,
+            style,
+            in_flow,
+            is_key,
+            is_alone,
         )
 
-    def _place(self, start: Mark, role: str) -> tuple[int, int]:
+    def _place(self, start: Mark, role: str, style: str) -> tuple[int, int]:
         if self._flow:
             return max(0, start.column + self._flow[-1]), self._flow[-1]
-        top = self._frames[-1] if self._frames else _Frame(0, 0, False)
-        if role == "document":
-            return 0, 0
+        if role == "document" or not self._frames:
+            return start.column, 0
+        top = self._frames[-1]
+        shift = top.indent - top.column
         if role in "-?:" or self._key_comes:
-            return top.indent, top.indent - top.column
-        if start.line == self._line or not self._frames:
-            return top.indent, top.indent - top.column
-        return top.indent + INDENT, top.indent + INDENT - start.column
+            return top.indent, shift
+        indent = top.indent + INDENT
+        return indent, shift if start.line == self._line or style in BLOCK_STYLES else indent - start.column
 
     def _end(self, token: yaml.Token, style: str) -> tuple[int, int]:
         """Where the token ends; a block scalar without the blank lines after it, unless it keeps them."""
         start, end = cast("Mark", token.start_mark), cast("Mark", token.end_mark)
-        if style not in ("|", ">"):
+        if style not in BLOCK_STYLES:
             return end.line, end.column
-        lines = self._text[start.index : end.index].split("\n")
-        if "+" not in lines[0].split("#")[0]:
-            lines = self._text[start.index : end.index].rstrip().split("\n")
-        elif lines[-1] == "":
+        lines = self._text[start.index : end.index].removesuffix("\n").split("\n")
+        blank = _blank_width(lines)
+        while len(lines) > 1 and not lines[-1].strip() and len(lines[-1]) <= blank:
             lines.pop()
-        return start.line + len(lines) - 1, len(lines[-1])
+        return start.line + len(lines) - 1, len(lines[-1]) + (start.column if len(lines) == 1 else 0)
+
+
+def _blank_width(lines: list[str]) -> int:
+    """How many spaces a last line of a block scalar may have and mean nothing; -1 where every line counts."""
+    header, *content = lines
+    style = header.split("#")[0]
+    if "+" in style:
+        return -1
+    if any(sign.isdigit() for sign in style):
+        return 0
+    return min(
+        (len(line) - len(line.lstrip(" ")) for line in content if line.strip()),
+        default=len(max(lines, key=len)),
+    )

@@ -135,6 +135,7 @@ def directive(span: Span) -> SpecError:
 
 _HINTS = {
     "mapping values are not allowed": "check the indentation, and quote a value that contains ': '",
+    "unexpected ':'": "put a space after the colon, or quote the text",
     "expected ':'": "write 'key: value', with a colon and a space",
     "expected ',' or": "close the bracket, or quote a value that contains brackets, braces or commas",
     "expected <block end>": "align this line with its neighbours above",

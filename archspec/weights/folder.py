@@ -34,8 +34,13 @@ def open_checkpoint(path: Path) -> Checkpoint:
     `.safetensors` file there. Raises WeightsError W020 (nothing to read), W021 (only pickled files), W022
     (an unsound file), W023 (an unsound index).
     """
-    if path.is_dir():
-        return _open_folder(path)
+    try:
+        return _open_folder(path) if path.is_dir() else _open_file(path)
+    except OSError as error:
+        raise WeightsError(Diagnostic("W020", f"cannot read {path}: {error.strerror}")) from error
+
+
+def _open_file(path: Path) -> Checkpoint:
     if path.suffix in _PICKLES:
         raise _pickled(path)
     if not path.exists():
@@ -54,10 +59,7 @@ def _open_folder(folder: Path) -> Checkpoint:
 
 
 def _only_file(folder: Path) -> Path:
-    try:
-        names = sorted(entry.name for entry in folder.iterdir())
-    except OSError as error:
-        raise WeightsError(Diagnostic("W020", f"cannot read {folder}: {error.strerror}")) from error
+    names = sorted(entry.name for entry in folder.iterdir())
     found = [name for name in names if name.endswith(".safetensors")]
     if len(found) == 1:
         return folder / found[0]
@@ -99,7 +101,7 @@ def _open_shards(folder: Path, index: Path) -> Checkpoint:
     checkpoint = _joined(folder, [folder / shard for shard in shards])
     for name, shard in weight_map.items():
         if checkpoint.files.get(name) != folder / shard:
-            raise _bad_index(index, f"it places '{name}' in {shard}, which does not hold it")
+            raise _bad_index(index, f"it places {ascii(name)[:80]} in {shard}, which does not hold it")
     return checkpoint
 
 
@@ -111,13 +113,15 @@ def _weight_map(index: Path) -> dict[str, str]:
     weight_map = cast("dict[str, object]", table)
     wrong = [name for name in weight_map.values() if not _is_shard_name(name)]
     if wrong:
-        raise _bad_index(index, f"{wrong[0]!r} is not the plain name of a safetensors file")
+        raise _bad_index(index, f"{ascii(wrong[0])[:80]} is not the plain name of a safetensors file")
     return cast("dict[str, str]", weight_map)
 
 
 def _is_shard_name(name: object) -> bool:
     """A file in the folder itself: no path that could lead out of it."""
-    return isinstance(name, str) and name.endswith(".safetensors") and not set(name) & set("/\\:\0")
+    if not isinstance(name, str) or not name.isprintable():
+        return False
+    return name.endswith(".safetensors") and not set(name) & set("/\\:") and len(name) < 256
 
 
 def _read_json(index: Path) -> object:
@@ -125,8 +129,6 @@ def _read_json(index: Path) -> object:
         if index.stat().st_size > MAX_HEADER:
             raise _bad_index(index, f"it is above the limit of {MAX_HEADER} bytes")
         return cast("object", json.loads(index.read_bytes()))
-    except OSError as error:
-        raise WeightsError(Diagnostic("W020", f"cannot read {index}: {error.strerror}")) from error
     except (ValueError, RecursionError) as error:
         raise _bad_index(index, "it is not JSON") from error
 

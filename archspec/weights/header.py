@@ -19,6 +19,7 @@ from archspec.weights.arrays import Shape, TensorSpec
 MAX_HEADER = 100_000_000
 _MAX_SIZE = 2**48
 _MAX_AXES = 32
+_MAX_NAME = 1000
 # Name in the file: (bits per element, torch's name).
 _DTYPES: dict[str, tuple[int, str]] = {
     "BOOL": (8, "bool"),
@@ -102,8 +103,9 @@ def _entries(text: bytes) -> dict[str, object]:
 
 
 def _is_metadata(value: object) -> bool:
-    texts = cast("dict[str, object]", value).values() if isinstance(value, dict) else [value]
-    return isinstance(value, dict) and all(isinstance(text, str) for text in texts)
+    if not isinstance(value, dict):
+        return False
+    return all(isinstance(text, str) for text in cast("dict[str, object]", value).values())
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -131,6 +133,8 @@ def _place(item: tuple[str, Stored]) -> tuple[int, int]:
 
 
 def _stored(name: str, entry: object) -> Stored:
+    if not name.isprintable() or len(name) > _MAX_NAME:  # it would reach a terminal
+        raise _Malformed(f"{name[:40]!a} is not a name of at most {_MAX_NAME} printable characters")
     if not isinstance(entry, dict):
         raise _Malformed(f"'{name}' is not described by an object")
     described = cast("dict[str, object]", entry)

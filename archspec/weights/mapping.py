@@ -80,7 +80,7 @@ class WeightMap:
         return cls(tuple(primary), tuple(copies), dict(tensors), known, dict(ties), spellings)
 
     def hub_shapes(self) -> dict[str, Shape]:
-        """The hub tensors that are written, in order, with their shapes. Raises nothing."""
+        """The hub tensors that are written, in order, with their shapes."""
         return {name: self.hub[name].shape for recipe in self.recipes for name in recipe.hub}
 
     def to_hub(self, read: Reader, xp: ArrayModule) -> Iterator[tuple[str, Array]]:

@@ -43,7 +43,7 @@ class Recipe:
     def to_ours(self, read: Reader, xp: ArrayModule) -> Iterator[tuple[str, Array]]:
         """Reads the hub's tensors, gives ours."""
         held = {leaving: read(name) for name, leaving in zip(self.hub, self.exit, strict=True)}
-        for step in self.steps:
+        for step in reversed(self.steps):
             _exchange(
                 held, step.outputs, step.inputs, step.op.to_ours([held[name] for name in step.outputs], xp)
             )

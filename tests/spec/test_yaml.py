@@ -101,10 +101,12 @@ def test_the_span_of_a_collection_is_exact(text: str):
 
 
 @pytest.mark.usefixtures("parser")
-@pytest.mark.parametrize("text", ["a:«»", "a:«»\nb: 1", "- 1\n-«»\n", "{a:«», b: 1}", "? a«»", "«»", "«»# only this"])
+@pytest.mark.parametrize("text", ["a:«»", "a:«»\nb: 1", "- 1\n-«»\n", "? a«»", "«»", "«»# only this"])
 def test_an_empty_value_stands_inside_the_text(text: str):
     there = marked(text)
-    empty = [n for n in everything(load_text(source(there.text))) if isinstance(n, Scalar) and n.value is None]
+    empty = [
+        n for n in everything(load_text(source(there.text))) if isinstance(n, Scalar) and n.value is None
+    ]
     assert [where(node.span) for node in empty] == [there.covered]
 
 
@@ -149,6 +151,7 @@ TRAPS = [
     ("a: «@»x", "Y007", "a value cannot start with '@'", "quote the value"),
     ("a: «\"»x\nb: 1", "Y007", "this quote is never closed", "close the string"),
     ("a: b«:» c", "Y007", "mapping values are not allowed", "quote a value that contains ': '"),
+    ("{a«:», b: 1}", "Y007", "unexpected ':'", "put a space after the colon"),
     ("a: 1\n«b»\nc: 1", "Y007", "expected ':'", "write 'key: value'"),
     ("a: «[»1, 2", "Y007", "that starts on line 1", "close the bracket"),
     ("{x: int64«[»B, S]}", "Y007", "expected ',' or '}'", "quote a value that contains brackets"),
@@ -175,7 +178,9 @@ def test_both_parsers_agree_on_a_trap(text: str, code: str):
 
 
 @pytest.mark.usefixtures("parser")
-@pytest.mark.parametrize("text", ["a: 'x", "[1", "a: }", "- a\nb", '"\\Uffffffff"', '"\\q"', "a: b: c", "%x\n"])
+@pytest.mark.parametrize(
+    "text", ["a: 'x", "[1", "a: }", "- a\nb", '"\\Uffffffff"', '"\\q"', "a: b: c", "%x\n"]
+)
 def test_what_is_not_yaml_is_a_located_finding(text: str):
     (found,) = failure(text).diagnostics
     assert (found.code, found.span is not None) == ("Y007", True)

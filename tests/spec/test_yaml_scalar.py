@@ -69,7 +69,11 @@ def test_integers_past_64_bits_are_refused(number: int):
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_keep_every_digit(number: float):
     value = resolve_plain(repr(number))
-    assert (type(value), value, math.copysign(1, number)) == (float, number, math.copysign(1, float(repr(value))))
+    assert (type(value), value, math.copysign(1, number)) == (
+        float,
+        number,
+        math.copysign(1, float(repr(value))),
+    )
 
 
 @pytest.mark.parametrize(

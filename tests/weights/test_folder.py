@@ -68,6 +68,9 @@ def test_links_are_followed(tmp_path: Path):
         "..\\x.safetensors",
         "C:x.safetensors",
         "x\0.safetensors",
+        "\x1b[2J.safetensors",
+        "\ud800.safetensors",
+        "x" * 300 + ".safetensors",
         "x.bin",
         "",
         3,
@@ -125,6 +128,7 @@ def test_pickles_are_never_read(tmp_path: Path, name: str):
 def test_nothing_to_read(tmp_path: Path):
     assert "holds no safetensors file" in refused(tmp_path, "W020")
     assert "no checkpoint at" in refused(tmp_path / "absent", "W020")
+    assert "cannot read" in refused(tmp_path / ("x" * 300), "W020")
     written(tmp_path / "a.safetensors", plain(["a"]))
     written(tmp_path / "b.safetensors", plain(["b"]))
     assert "2 safetensors files and no index" in refused(tmp_path, "W020")

@@ -77,8 +77,7 @@ def leaf(op: Op, params: tuple[Param, ...], number: NumberText, x: TensorType) -
         return None
     learned = all(p.trainable != p.name.startswith("running_") for p in params)
     one_dtype = isinstance(op, Gather) or all(t.dtype == x.dtype for t in types.values())
-    vectors = not isinstance(op, NORMS) or all(t.rank == 1 for t in types.values())
-    return known.write(op, types, number, x) if learned and one_dtype and vectors else None
+    return known.write(op, types, number, x) if learned and one_dtype else None
 
 
 def _linear(op: Linear, params: Types, number: NumberText, x: TensorType) -> str:
@@ -184,7 +183,6 @@ def _of_all_groups(size: Num, groups: Num) -> Num:
             return size * groups
 
 
-NORMS = (LayerNorm, RmsNorm, GroupNorm, BatchNorm)
 _WEIGHT, _BOTH = ("weight",), ("weight", "bias")
 _RUNNING = ("running_mean", "running_var")
 

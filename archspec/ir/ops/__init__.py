@@ -1,5 +1,6 @@
 """The operations, one file per family. Importing this package registers all of them."""
 
+from archspec.ir.op import REGISTRY
 from archspec.ir.ops import (
     attention,
     contract,
@@ -14,6 +15,7 @@ from archspec.ir.ops import (
 )
 
 __all__ = [
+    "REGISTRY",
     "attention",
     "contract",
     "elementwise",

@@ -12,7 +12,7 @@ from archspec.backends.torch.code import (
     Code,
     Emission,
 )
-from archspec.backends.torch.ops.dtypes import promoted, settle
+from archspec.backends.torch.ops.dtypes import cast, promoted, settle
 from archspec.backends.torch.ops.rules import RULES, Args, operand, type_of
 from archspec.backends.torch.ops.write import (
     binary,
@@ -63,9 +63,10 @@ def map_(op: Map, args: Args, place: Emission) -> Code:
 
 @RULES.rule(Arith)
 def arith(op: Arith, args: Args, place: Emission) -> Code:
+    types, want = (type_of(place), type_of(place, 1)), place.outputs[0].dtype
     a, b = operand(args), operand(args, 1)
-    types = (type_of(place), type_of(place, 1))
-    want = place.outputs[0].dtype
+    if op.fn == "sub":  # torch subtracts no booleans
+        a, b = (cast(place, x, want) if t.dtype == "bool" else x for x, t in zip((a, b), types, strict=True))
     extreme = op.fn in ("minimum", "maximum")
     out = call(place, f"torch.{op.fn}", a, b) if extreme else _arithmetic(op.fn, a, b)
     quotient = op.fn == "div" and not any(is_float(t.dtype) for t in types)

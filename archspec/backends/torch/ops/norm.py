@@ -9,11 +9,9 @@ from archspec.backends.torch.ops.write import (
     binary,
     call,
     is_name,
-    method,
     numbers,
     option,
     runtime,
-    says,
 )
 from archspec.ir.ops.norm import BatchNorm, GroupNorm, LayerNorm, RmsNorm
 
@@ -28,15 +26,20 @@ def layer_norm(op: LayerNorm, args: Args, place: Emission) -> Code:
 @RULES.rule(RmsNorm)
 def rms_norm(op: RmsNorm, args: Args, place: Emission) -> Code:
     """`F.rms_norm` multiplies by the weight before it leaves fp32; other orders are functions of ours."""
-    (weight, _), x, eps = _affine(args, place), operand(args), numbers(place)(op.eps)
-    offset = place.number(op.offset)
-    if weight is None or (op.cast == "after" and says(offset.text, 0)):
-        return call(place, "F.rms_norm", x, _width(args, place), weight, eps=eps)
+    x, weight = operand(args), optional(args, 1)
+    number = numbers(place)
+    eps, offset = number(op.eps), option(number, op.offset, 0)
+    if weight is None or (op.cast == "after" and offset is None):
+        return call(place, "F.rms_norm", x, _width(args, place), _like_input(args, place, 1), eps=eps)
+    function = "rms_norm"
     if op.cast == "after":
-        weight = weight if type_of(place, 1).dtype == "float32" else method(weight, "float")
-        return runtime(place, "norm", "rms_norm_fp32", x, binary("+", offset, weight, SUM), eps)
-    gain = weight if says(offset.text, 0) else binary("+", offset, weight, SUM)
-    return runtime(place, "norm", "rms_norm", x, gain, eps)
+        function, weight = "rms_norm_fp32", _in_fp32(place, weight, 1)
+    gain = weight if offset is None else binary("+", place.number(op.offset), weight, SUM)
+    return runtime(place, "norm", function, x, gain, eps)
+
+
+def _in_fp32(place: Emission, x: Code, index: int) -> Code:
+    return x if type_of(place, index).dtype == "float32" else cast(place, x, "float32")
 
 
 @RULES.rule(GroupNorm)

@@ -7,7 +7,10 @@ from archspec.backends.torch.ops.dtypes import cast, dtype, settle
 from archspec.backends.torch.ops.rules import RULES, Args, axis_text, operand, type_of
 from archspec.backends.torch.ops.write import call, method, numbers, tuple_
 from archspec.ir.ops.reduce import ArgReduce, Cumulate, LogSumExp, Reduce, Softmax, TopK
-from archspec.ir.types import TensorType, is_float
+from archspec.ir.types import TensorType
+
+_METHODS = {"max": "amax", "min": "amin"}
+_NARROW = ("uint8", "int8", "int32")  # sums and products of these are int64 in torch unless told
 
 
 @RULES.rule(Reduce)
@@ -16,37 +19,26 @@ def reduce(op: Reduce, args: Args, place: Emission) -> Code:
     axes = sorted({axis % type_.rank for axis in op.axes})
     if not axes:
         return call(place, "torch.zeros_like", x) if op.fn == "var" else x
-    keepdim = "True" if op.keep else None
     every = len(axes) == type_.rank and not op.keep
-    dims = [None] if every else [_dims(type_, axes)]
-    if op.fn == "prod" and not every:
-        dims = [axis_text(type_, axis) for axis in reversed(axes)]
-    for dim in dims:
-        x = _folded(place, op.fn, x, dim, keepdim)
-    return settle(place, x, _gives(op.fn, type_.dtype))
+    options = _options(op, type_, place)
+    if op.fn == "prod" and not every:  # takes one axis at a time
+        for axis in reversed(axes):
+            x = method(x, "prod", axis_text(type_, axis), **options)
+        return x
+    return method(x, _METHODS.get(op.fn, op.fn), None if every else _dims(type_, axes), **options)
+
+
+def _options(op: Reduce, type_: TensorType, place: Emission) -> dict[str, str]:
+    options = {"keepdim": "True"} if op.keep else {}
+    if op.fn in ("sum", "prod") and type_.dtype in _NARROW:
+        options["dtype"] = dtype(place, type_.dtype)
+    if op.fn == "var":
+        options["correction"] = "0"
+    return options
 
 
 def _dims(type_: TensorType, axes: list[int]) -> str:
     return axis_text(type_, axes[0]) if len(axes) == 1 else tuple_([str(axis) for axis in axes])
-
-
-def _folded(place: Emission, fn: str, x: Code, dim: str | None, keepdim: str | None) -> Code:
-    have = type_of(place).dtype
-    whole = not is_float(have)
-    if fn in ("sum", "prod"):
-        kept = dtype(place, have) if whole and have != "int64" else None
-        return method(x, fn, dim, keepdim=keepdim, dtype=kept)
-    if fn in ("mean", "var"):
-        x = cast(place, x, "float32") if whole else x
-        return method(x, fn, dim, keepdim=keepdim, correction="0" if fn == "var" else None)
-    return method(x, {"max": "amax", "min": "amin"}.get(fn, fn), dim, keepdim=keepdim)
-
-
-def _gives(fn: str, have: str) -> str:
-    """The dtype of torch's result."""
-    if fn in ("any", "all"):
-        return "uint8" if have == "uint8" else "bool"
-    return "float32" if fn in ("mean", "var") and not is_float(have) else have
 
 
 @RULES.rule(ArgReduce)
@@ -59,8 +51,7 @@ def arg_reduce(op: ArgReduce, args: Args, place: Emission) -> Code:
 @RULES.rule(Cumulate)
 def cumulate(op: Cumulate, args: Args, place: Emission) -> Code:
     type_ = type_of(place)
-    narrow = type_.dtype in ("uint8", "int8", "int32")
-    kept = dtype(place, type_.dtype) if narrow else None
+    kept = dtype(place, type_.dtype) if type_.dtype in _NARROW else None
     return method(operand(args), f"cum{op.fn}", axis_text(type_, op.axis), dtype=kept)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.backends.torch.code import Code, Emission
-from archspec.backends.torch.ops.dtypes import cast, promoted, settle
+from archspec.backends.torch.ops.dtypes import cast
 from archspec.backends.torch.ops.reshape import is_one, reshaped
 from archspec.backends.torch.ops.rules import RULES, Args, axis_text, operand, type_of
 from archspec.backends.torch.ops.write import call, is_plain, method, numbers, option, says
@@ -92,10 +92,8 @@ def concat(op: Concat, args: Args, place: Emission) -> Code:
     parts = [operand(args, i) for i in range(len(args))]
     if len(parts) == 1:
         return parts[0]
-    types = [type_of(place, i) for i in range(len(args))]
     listed = f"[{', '.join(part.text for part in parts)}]"
-    out = call(place, "torch.cat", listed, dim=axis_text(types[0], op.axis))
-    return settle(place, out, promoted(place.outputs[0].dtype, *types))
+    return call(place, "torch.cat", listed, dim=axis_text(type_of(place), op.axis))
 
 
 @RULES.rule(Split)

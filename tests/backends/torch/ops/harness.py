@@ -22,6 +22,7 @@ from archspec.ir.op import Op
 from archspec.ir.types import TensorType, is_float
 
 Array: TypeAlias = npt.NDArray[Any]
+Reference: TypeAlias = Callable[..., object]
 MODELS = (torch.float32, torch.bfloat16)
 
 SIZES = {"B": 2, "S": 5}  # known only when the model runs
@@ -46,15 +47,19 @@ class Case:
 
     op: Op
     operands: tuple[Operand | None, ...]
-    reference: Callable[..., object] | None
+    reference: Reference | None
 
     def __str__(self) -> str:
-        shown = [f"{value}" for _, value in self.op.attributes()]
+        shown = [_shown(value) for _, value in self.op.attributes()]
         types = [str(o.type) if o else "-" for o in self.operands]
-        return f"{self.op.name}({', '.join(shown)}; {', '.join(types)})".replace("\n", "")
+        return f"{self.op.name}({', '.join(shown)}; {', '.join(types)})"
 
 
-def case(op: Op, *operands: Operand | None, of: Callable[..., object] | None) -> Case:
+def _shown(value: object) -> str:
+    return f"({', '.join(map(_shown, value))})" if isinstance(value, tuple) else str(value)
+
+
+def case(op: Op, *operands: Operand | None, of: Reference | None) -> Case:
     return Case(op, operands, of)
 
 
@@ -127,7 +132,9 @@ def run(checked: Case, tensors: list[Tensor | None], model: torch.dtype, loose: 
         seen.append(index)
         return tensors[index]
 
-    shown = [Code(f"see({k}) if True else 0", LAMBDA) if loose else Code(f"x{k}") for k in range(len(tensors))]
+    shown = [
+        Code(f"see({k}) if True else 0", LAMBDA) if loose else Code(f"x{k}") for k in range(len(tensors))
+    ]
     args = [None if x is None else code for x, code in zip(tensors, shown, strict=True)]
     code, place = written(checked.op, tuple(o and o.type for o in checked.operands), args)
     names: dict[str, Any] = namespace(place.required, model)
@@ -140,7 +147,11 @@ def run(checked: Case, tensors: list[Tensor | None], model: torch.dtype, loose: 
 def namespace(required: list[str], model: torch.dtype, training: bool = False) -> dict[str, Any]:
     """The names that an expression may use: the settings, the module, and what was asked for."""
     owner = SimpleNamespace(training=training, weight=torch.zeros(1, dtype=model))
-    names: dict[str, Any] = {**SETTINGS, "self": owner, "ids": torch.zeros(*SIZES.values(), dtype=torch.int64)}
+    names: dict[str, Any] = {
+        **SETTINGS,
+        "self": owner,
+        "ids": torch.zeros(*SIZES.values(), dtype=torch.int64),
+    }
     for line in required:
         if line.startswith("runtime:"):
             module, function = line.removeprefix("runtime:").split(".")

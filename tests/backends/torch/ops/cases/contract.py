@@ -1,5 +1,8 @@
 """Matrix products and convolutions, by explicit sums over the kernel."""
 
+# A reference is a lambda over arrays of any kind.
+# pyright: reportUnknownLambdaType=false
+
 from itertools import product
 from typing import Any
 

@@ -41,7 +41,9 @@ def group(groups: int, eps: float) -> Any:
 
 def batch(eps: float) -> Any:
     def reference(x: Array, *parameters: Array | None) -> Array:
-        shaped = [None if p is None else p.reshape(-1, *[1] * (x.ndim - 2)) for p in (*parameters, None, None)]
+        shaped = [
+            None if p is None else p.reshape(-1, *[1] * (x.ndim - 2)) for p in (*parameters, None, None)
+        ]
         mean, var, weight, bias = shaped[:4]
         assert mean is not None
         assert var is not None

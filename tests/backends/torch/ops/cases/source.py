@@ -1,5 +1,8 @@
 """Tensors from nothing, and casts."""
 
+# A reference is a lambda over arrays of any kind.
+# pyright: reportUnknownLambdaType=false
+
 import numpy as np
 
 from archspec.dims import num as n

@@ -10,7 +10,9 @@ from archspec.ir.ops.spatial import Pool, Resample
 from tests.backends.torch.ops.harness import Array, B, Case, Operand, S, case, dims, f
 
 
-def pool(x: Operand, fn: str, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]) -> Case:
+def pool(
+    x: Operand, fn: str, kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...]
+) -> Case:
     def reference(a: Array) -> Array:
         value = -np.inf if fn == "max" else 0
         a = np.pad(a, [(0, 0), (0, 0), *((p, p) for p in padding)], constant_values=value)

@@ -1,0 +1,1 @@
+"""Rewrites from the graph to what the source says, in order."""

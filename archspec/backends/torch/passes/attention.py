@@ -1,0 +1,88 @@
+"""Chooses how each attention is computed, and makes its mask a value of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archspec.backends.torch.dialect import Attend, Mask, MaskedBias
+from archspec.backends.torch.walk import map_regions
+from archspec.dims.expr import Binary, Expr, write
+from archspec.errors import Diagnostic, UnsupportedError
+from archspec.ir.graph import Apply, Node, Region, Value
+from archspec.ir.ops.attention import Attention
+
+IMPLEMENTATIONS = ("eager", "sdpa")
+
+
+def choose_attention(root: Region, implementation: str) -> Region:
+    """Afterwards no `Attention` is left: each is a `Mask`, a `MaskedBias` where it has both, and an `Attend`.
+
+    Raises `UnsupportedError` U001 for an unknown implementation, U002 for what one cannot compute.
+    """
+    if implementation not in IMPLEMENTATIONS:
+        known = ", ".join(IMPLEMENTATIONS)
+        raise UnsupportedError(Diagnostic("U001", f"no attention implementation '{implementation}'", None, f"one of: {known}"))
+    return map_regions(root, lambda region: _rewrite(region, implementation))
+
+
+def _rewrite(region: Region, implementation: str) -> Region:
+    nodes: list[Node] = []
+    for node in region.nodes:
+        if isinstance(node, Apply) and isinstance(node.op, Attention):
+            nodes += _expand(node, node.op, implementation)
+        else:
+            nodes.append(node)
+    return replace(region, nodes=tuple(nodes))
+
+
+def _expand(node: Apply, op: Attention, implementation: str) -> list[Node]:
+    q, k, v, bias, *operands = (*node.inputs, *(None,) * (4 - len(node.inputs)))
+    assert q is not None and k is not None
+    _check(node, op, implementation)
+    nodes: list[Node] = []
+    causal = implementation == "sdpa" and bias is None and op.mask is not None and is_causal(op.mask)
+    mask = None
+    if op.mask is not None:
+        kind = Mask(op.mask, op.start, q.type.shape[2], k.type.shape[2], op.operands, op.names, causal)
+        (type_,) = kind.infer(*(None if x is None else x.type for x in operands))
+        mask = Value(f"{node.outputs[0].name}_mask", type_, optional=may_be_absent(op.mask, operands, implied=causal))
+        nodes.append(Apply(kind, tuple(operands), (mask,), node.span))
+    if bias is not None:
+        joined = MaskedBias()
+        (type_,) = joined.infer(bias.type, mask.type if mask else None)
+        both = Value(f"{node.outputs[0].name}_bias", type_)
+        nodes.append(Apply(joined, (bias, mask), (both,), node.span))
+        mask = both
+    attend = Attend(implementation, op.scale, op.softcap, op.dropout, causal, bias is not None)
+    return [*nodes, Apply(attend, (q, k, v, mask), node.outputs, node.span)]
+
+
+def _check(node: Apply, op: Attention, implementation: str) -> None:
+    if implementation == "sdpa" and op.softcap is not None:
+        message = "attention=sdpa cannot cap scores: F.scaled_dot_product_attention has no softcap"
+        raise UnsupportedError(Diagnostic("U002", message, node.span, "build with attention=eager"))
+
+
+def conjuncts(rule: Expr) -> tuple[Expr, ...]:
+    if isinstance(rule, Binary) and rule.op == "and":
+        return (*conjuncts(rule.left), *conjuncts(rule.right))
+    return (rule,)
+
+
+def is_causal(rule: Expr) -> bool:
+    """`k <= q`, and otherwise only terms that look a tensor up."""
+    return any(write(c) in ("k <= q", "q >= k") for c in conjuncts(rule)) and not _fixed(rule)
+
+
+def _fixed(rule: Expr) -> list[Expr]:
+    """Terms besides `k <= q` that need no tensor."""
+    return [c for c in conjuncts(rule) if "[" not in write(c) and write(c) not in ("k <= q", "q >= k")]
+
+
+def may_be_absent(rule: Expr, operands: list[Value | None], *, implied: bool) -> bool:
+    """Whether nothing is left of the mask when its absent operands are."""
+    absent = all(x is None or x.optional for x in operands)
+    plain = [c for c in conjuncts(rule) if "[" not in write(c)]
+    return absent and (implied or not plain)
+
+

@@ -1,0 +1,105 @@
+"""The models that are compared: each is one file in `cases/`, which says everything about it."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+from archspec import library
+from archspec.spec.node import plain
+from archspec.spec.yaml import load_file
+
+Draw: TypeAlias = dict[str, Any]
+Edits: TypeAlias = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One set of inputs: the sizes by letter, and how each input is drawn.
+
+    `where` names the mask of the positions that are compared. It is given only where the reference is
+    undefined elsewhere: a query that may look at nothing.
+    """
+
+    sizes: dict[str, int]
+    inputs: dict[str, Draw]
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """`case` gives the inputs, `inputs` what the loss reads besides; `theirs` maps reference arguments to ours."""
+
+    case: str
+    theirs: dict[str, str]
+    inputs: dict[str, Draw] = field(default_factory=dict[str, Draw])
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """Inputs that a step takes a piece of (`steps`) or the beginning of (`grows`), along the last axis; `gives`: outputs with that axis.
+
+    `start`: the token that a new sequence begins with, where it does not continue a prompt.
+    """
+
+    steps: list[str]
+    gives: list[str]
+    grows: list[str] = field(default_factory=list[str])
+    start: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A spec of ours with its params, and the reference class with its config.
+
+    `outputs`: our outputs to the reference's. `silent`: parameters that cannot change the output, and why.
+    `mutants` compute something else; `refused` have other parameters, so that no weights fit them. Both are
+    edits of the spec's text.
+    """
+
+    name: str
+    spec: str
+    reference: str
+    config: dict[str, Any]
+    params: dict[str, Any]
+    outputs: dict[str, str]
+    cases: dict[str, Case]
+    preset: str | None = None
+    seed: int = 0
+    silent: dict[str, str] = field(default_factory=dict[str, str])
+    loss: Loss | None = None
+    decode: Decode | None = None
+    mutants: dict[str, Edits] = field(default_factory=dict[str, Edits])
+    refused: dict[str, Edits] = field(default_factory=dict[str, Edits])
+
+    @property
+    def text(self) -> str:
+        """The spec as written."""
+        return library.find(self.spec).read_text(encoding="utf-8")
+
+    def edited(self, edits: Edits) -> str:
+        """The spec with each passage replaced wherever it stands."""
+        text = self.text
+        for old, new in edits.items():
+            assert old in text, f"{self.spec} no longer says {old!r}"
+            text = text.replace(old, new)
+        return text
+
+
+def _read(path: Path) -> list[Model]:
+    """A file's model, and its variants: the same with other params and another config."""
+    content = cast("dict[str, Any]", plain(load_file(path)))
+    variants = content.pop("variants", {})
+    content["cases"] = {name: Case(**case) for name, case in content["cases"].items()}
+    for key, kind in (("loss", Loss), ("decode", Decode)):
+        if key in content:
+            content[key] = kind(**content[key])
+    base = Model(path.stem, **content)
+    return [base, *(_variant(base, name, change) for name, change in variants.items())]
+
+
+def _variant(base: Model, name: str, change: dict[str, dict[str, Any]]) -> Model:
+    config, params = base.config | change["config"], base.params | change["params"]
+    return replace(base, name=f"{base.name}-{name}", config=config, params=params, mutants={}, refused={})
+
+
+ALL = tuple(model for path in sorted((Path(__file__).parent / "cases").glob("*.yaml")) for model in _read(path))
