@@ -18,8 +18,8 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[$*]'
 	touch $@
 
-demo: $(VENV)/.installed-torch  ## build a small GPT-2 from its spec and generate tokens with it
-	$(BIN)/archspec run gpt2 --preset tiny --init 0 --prompt-ids 1,2,3 --max-new-tokens 16
+demo: $(VENV)/.installed-torch  ## build GPT-2 from its spec and generate tokens with it
+	$(BIN)/archspec run gpt2 --init 0 --prompt-ids 464,3290,318 --max-new-tokens 16
 
 test: $(ALL)  ## run every test
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal

@@ -1,6 +1,18 @@
 """The words of the language: each file one word or a close family, its fields and its lowering."""
 
-from archspec.components import arrange, attention, conv, dropout, elementwise, embedding, linear, loss, mlp, norm, position
+from archspec.components import (
+    arrange,
+    attention,
+    conv,
+    dropout,
+    elementwise,
+    embedding,
+    linear,
+    loss,
+    mlp,
+    norm,
+    position,
+)
 from archspec.components.base import COMPONENTS, Component, Place
 
 __all__ = [

@@ -36,7 +36,9 @@ def rearrange(b: Builder, x: Handle, pattern: str, sizes: dict[str, Num], name: 
     """Reshape, permute, reshape; steps that change nothing are left out."""
     left, right = _sides(pattern)
     if len(left) != x.type.rank:
-        raise Problem("T009", f"'{pattern}' has {len(left)} axes on its left, the value is {x.type}", "pattern")
+        raise Problem(
+            "T009", f"'{pattern}' has {len(left)} axes on its left, the value is {x.type}", "pattern"
+        )
     known = _solve(left, x, dict(sizes))
     flat = [name for group in left for name in group]
     wanted = [name for group in right for name in group]
@@ -56,7 +58,9 @@ def _sides(pattern: str) -> tuple[list[list[str]], list[list[str]]]:
     left, arrow, right = pattern.partition("->")
     for side in (left, right):
         if not arrow or _ATOM.sub("", side).strip():
-            raise Problem("T009", f"'{pattern}' is not a pattern", "pattern", "write it like 'b c h w -> b (h w) c'")
+            raise Problem(
+                "T009", f"'{pattern}' is not a pattern", "pattern", "write it like 'b c h w -> b (h w) c'"
+            )
     return _groups(left), _groups(right)
 
 
@@ -70,7 +74,12 @@ def _solve(left: list[list[str]], x: Handle, known: dict[str, Num]) -> dict[str,
         unknown = [name for name in group if name not in known]
         rest = n.product(tuple(known[name] for name in group if name in known))
         if len(unknown) > 1:
-            raise Problem("T009", f"the sizes of {' and '.join(unknown)} are not known", "sizes", "give all but one under 'sizes'")
+            raise Problem(
+                "T009",
+                f"the sizes of {' and '.join(unknown)} are not known",
+                "sizes",
+                "give all but one under 'sizes'",
+            )
         if unknown:
             known[unknown[0]] = _quotient(size, rest)
     return known
@@ -93,4 +102,4 @@ class ConcatWith(Component):
     axis: Integer = n.num(-1)
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
-        return (at.builder.apply(Concat(int(self.axis)), inputs[0], self.other, name=at.name),)
+        return (at.builder.apply(Concat(int(self.axis)), inputs[0], self.other, name=at.value_name),)

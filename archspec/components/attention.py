@@ -89,7 +89,11 @@ def with_window(mask: MaskRule | None, window: Num | None) -> MaskRule | None:
     if window is None:
         return mask
     expr = Binary("and", mask.expr, WINDOW) if mask else WINDOW
-    return MaskRule(expr, ((*mask.numbers, ("window", window)) if mask else (("window", window),)), mask.tensors if mask else ())
+    return MaskRule(
+        expr,
+        ((*mask.numbers, ("window", window)) if mask else (("window", window),)),
+        mask.tensors if mask else (),
+    )
 
 
 class Sdpa(Component):
@@ -157,21 +161,35 @@ class Attention(Component):
 
         return at.module("attention", body, x)
 
-    def _head_dim(self, x: Handle) -> Num:
+    def _head_dim(self, b: Builder, x: Handle) -> Num:
+        """The width of a head; a derived one gets a name in this module."""
         if self.head_dim is not None:
             return self.head_dim
         width = last(x.type)
         if int(width) % int(self.num_heads):
             hint = "change one of them, or give 'head_dim'"
-            raise Problem("T008", f"{self.num_heads.described()} heads do not divide the width {width.described()}", "num_heads", hint)
-        return width // self.num_heads
+            raise Problem(
+                "T008",
+                f"{self.num_heads.described()} heads do not divide the width {width.described()}",
+                "num_heads",
+                hint,
+            )
+        head_dim = width // self.num_heads
+        b.bindings["head_dim"] = head_dim
+        return n.named("head_dim", head_dim)
 
     def _attend(self, at: Place, x: Handle) -> Handle:
         b, mask = at.builder, with_window(self.mask, self.window)
-        groups, head_dim = self.num_kv_heads or self.num_heads, self._head_dim(x)
+        groups, head_dim = self.num_kv_heads or self.num_heads, self._head_dim(at.builder, x)
         if int(self.num_heads) % int(groups):
-            raise Problem("T008", f"{self.num_heads.described()} heads do not divide into {groups.described()} key heads", "num_kv_heads")
-        sizes = (self.num_heads * head_dim, groups * head_dim, groups * (self.value_dim or head_dim))
+            raise Problem(
+                "T008",
+                f"{self.num_heads.described()} heads do not divide into {groups.described()} key heads",
+                "num_kv_heads",
+            )
+        inner = last(x.type) if self.head_dim is None else self.num_heads * head_dim
+        keys = inner if self.num_kv_heads is None else groups * head_dim
+        sizes = (inner, keys, keys if self.value_dim is None else groups * self.value_dim)
         q, k, v = self._project(at, x, sizes)
         q, k = self._split(b, q, self.num_heads, head_dim), self._split(b, k, groups, head_dim)
         v = self._split(b, v, groups, self.value_dim or head_dim)
@@ -180,7 +198,11 @@ class Attention(Component):
         scores = Scores(mask, self.score_bias, self.scale or head_dim**-0.5, self.softcap, self.dropout)
         y = attend(at, q, k, v, scores)
         merged = b.apply(Permute((0, 2, 1, 3)), y, name="merged")
-        merged = b.apply(Reshape((*merged.type.shape[:2], self.num_heads * (self.value_dim or head_dim))), merged, name="merged")
+        merged = b.apply(
+            Reshape((*merged.type.shape[:2], inner if self.value_dim is None else self.num_heads * self.value_dim)),
+            merged,
+            name="merged",
+        )
         out_bias = self.bias if self.out_bias is None else self.out_bias
         out = Linear(out=self.out or last(x.type), bias=out_bias, init=self.out_init or self.init)
         return out.lower(at.inside(b, "out"), merged)[0]
@@ -189,14 +211,26 @@ class Attention(Component):
         b = at.builder
         if self.qkv == "fused":
             if self.kv is not None:
-                raise Problem("L021", "queries and keys of different inputs cannot share one matrix", "qkv", "write 'qkv: separate'")
-            total = sizes[0] * 3 if n.same(sizes[0], sizes[1]) and n.same(sizes[1], sizes[2]) else sizes[0] + sizes[1] + sizes[2]
+                raise Problem(
+                    "L021",
+                    "queries and keys of different inputs cannot share one matrix",
+                    "qkv",
+                    "write 'qkv: separate'",
+                )
+            total = (
+                n.num(3) * sizes[0]
+                if n.same(sizes[0], sizes[1]) and n.same(sizes[1], sizes[2])
+                else sizes[0] + sizes[1] + sizes[2]
+            )
             fused = Linear(out=total, bias=self.bias, init=self.init).lower(at.inside(b, "qkv"), x)[0]
             return b.results(Split(-1, sizes), fused, names=("q", "k", "v"))
         source = self.kv or x
         inits = (self.q_init or self.init, self.kv_init or self.init, self.kv_init or self.init)
         given = zip(("q", "k", "v"), (x, source, source), sizes, inits, strict=True)
-        return tuple(Linear(out=size, bias=self.bias, init=init).lower(at.inside(b, name), t)[0] for name, t, size, init in given)
+        return tuple(
+            Linear(out=size, bias=self.bias, init=init).lower(at.inside(b, name), t)[0]
+            for name, t, size, init in given
+        )
 
     @staticmethod
     def _split(b: Builder, x: Handle, heads: Num, head_dim: Num) -> Handle:
@@ -216,8 +250,12 @@ class Attention(Component):
             return q, k
         b, size = at.builder, q.type.shape[2]
         if not n.same(size, k.type.shape[2]):
-            raise Problem("L022", "rope gives queries and keys one set of positions, but their lengths differ", "rope")
+            raise Problem(
+                "L022", "rope gives queries and keys one set of positions, but their lengths differ", "rope"
+            )
         positions = self.rope.positions or b.apply(Iota(size, at.seen(size)), name="positions")
-        table = b.results(RopeTable(self.rope.dim or q.type.shape[3], self.rope.theta), positions, names=("cos", "sin"))
+        table = b.results(
+            RopeTable(self.rope.dim or q.type.shape[3], self.rope.theta), positions, names=("cos", "sin")
+        )
         turn = RopeOp(self.rope.layout)
         return b.apply(turn, q, *table, name="q"), b.apply(turn, k, *table, name="k")

@@ -31,6 +31,7 @@ class Place:
     builder: Builder
     name: str
     stream: str | None = None
+    anonymous: bool = False
 
     @property
     def past(self) -> Num:
@@ -48,11 +49,18 @@ class Place:
     def inside(self, builder: Builder, name: str) -> Place:
         return Place(builder, name, self.stream)
 
-    def module(self, component: str, body: Callable[[Builder, Results], Sequence[Handle]], *inputs: Handle) -> Results:
+    @property
+    def value_name(self) -> str:
+        """What the result is called: the step's name, or `x` where nobody gave it one."""
+        return "x" if self.anonymous else self.name
+
+    def module(
+        self, component: str, body: Callable[[Builder, Results], Sequence[Handle]], *inputs: Handle
+    ) -> Results:
         """A region named after the step, whose inputs are called `x`, `y`, ..."""
         child = self.builder.child(self.name, component)
         inner = tuple(child.receive(x, name) for x, name in zip(inputs, _ports(inputs), strict=True))
-        return self.builder.finish(child, body(child, inner), label=self.name)
+        return self.builder.finish(child, body(child, inner), label=self.value_name)
 
 
 def _ports(inputs: Sequence[Handle]) -> tuple[str, ...]:
@@ -71,7 +79,7 @@ class Component(BaseModel):
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__()
-        COMPONENTS.update({word: cls for word in cls.words})
+        COMPONENTS.update(dict.fromkeys(cls.words, cls))
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
         raise AssertionError(f"{type(self).__name__} lowers to nothing")

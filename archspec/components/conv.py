@@ -41,7 +41,11 @@ class Conv(Component):
         channels = x.type.shape[1]
         for size, field in ((channels, "groups"), (self.out, "out")):
             if int(size) % int(self.groups):
-                raise Problem("T008", f"{size.described()} channels do not divide into {self.groups.described()} groups", field)
+                raise Problem(
+                    "T008",
+                    f"{size.described()} channels do not divide into {self.groups.described()} groups",
+                    field,
+                )
 
         def body(b: Builder, given: Results) -> Results:
             return (self._apply(b, given[0], channels),)
@@ -51,10 +55,21 @@ class Conv(Component):
     def _apply(self, b: Builder, x: Handle, channels: Num) -> Handle:
         per_group = channels // self.groups
         fan_in = n.num(int(per_group) * int(self.kernel) ** self.rank)
-        weight = b.param("weight", (self.out, per_group, *(self.kernel,) * self.rank), self.init or fan_in_uniform(fan_in))
-        bias = b.param("bias", (self.out,), ZEROS if self.init else fan_in_uniform(fan_in)) if self.bias else None
+        weight = b.param(
+            "weight", (self.out, per_group, *(self.kernel,) * self.rank), self.init or fan_in_uniform(fan_in)
+        )
+        bias = (
+            b.param("bias", (self.out,), ZEROS if self.init else fan_in_uniform(fan_in))
+            if self.bias
+            else None
+        )
         every = (1,) * self.rank
-        op = ConvOp(tuple(self.stride for _ in every), tuple(self._padding() for _ in every), tuple(self.dilation for _ in every), self.groups)
+        op = ConvOp(
+            tuple(self.stride for _ in every),
+            tuple(self._padding() for _ in every),
+            tuple(self.dilation for _ in every),
+            self.groups,
+        )
         return b.apply(op, x, weight, bias)
 
     def _padding(self) -> tuple[Num, Num]:
@@ -64,7 +79,12 @@ class Conv(Component):
         if self.padding == "causal":
             return reach, n.num(0)
         if self.padding == "same" and int(reach) % 2:
-            raise Problem("T008", f"'same' padding needs an odd kernel, not {self.kernel.described()}", "padding", "give a number")
+            raise Problem(
+                "T008",
+                f"'same' padding needs an odd kernel, not {self.kernel.described()}",
+                "padding",
+                "give a number",
+            )
         half = reach // 2 if self.padding == "same" else n.num(0)
         return half, half
 
@@ -94,8 +114,10 @@ class Pool(Component):
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
         axes = inputs[0].type.rank - 2
-        op = PoolOp(self.fn, (self.kernel,) * axes, (self.stride or self.kernel,) * axes, (self.padding,) * axes)
-        return (at.builder.apply(op, inputs[0], name=at.name),)
+        op = PoolOp(
+            self.fn, (self.kernel,) * axes, (self.stride or self.kernel,) * axes, (self.padding,) * axes
+        )
+        return (at.builder.apply(op, inputs[0], name=at.value_name),)
 
 
 class Resample(Component):
@@ -106,4 +128,4 @@ class Resample(Component):
     mode: Annotated[Literal["nearest", "linear"], Slot("word")] = "nearest"
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
-        return (at.builder.apply(ResampleOp(self.scale, self.mode), inputs[0], name=at.name),)
+        return (at.builder.apply(ResampleOp(self.scale, self.mode), inputs[0], name=at.value_name),)

@@ -17,4 +17,4 @@ class Dropout(Component):
     p: Positive
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
-        return (at.builder.apply(DropoutOp(self.p), inputs[0], name=at.name),)
+        return (at.builder.apply(DropoutOp(self.p), inputs[0], name=at.value_name),)

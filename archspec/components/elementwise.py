@@ -29,7 +29,7 @@ class Activate(Component):
     fn: Activation
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
-        return (activate(at, self.fn, inputs[0], at.name),)
+        return (activate(at, self.fn, inputs[0], at.value_name),)
 
 
 def _activation(fn: str) -> type[Component]:
@@ -37,7 +37,7 @@ def _activation(fn: str) -> type[Component]:
         words: ClassVar = (fn,)
 
         def lower(self, at: Place, *inputs: Handle) -> Results:
-            return (activate(at, fn, inputs[0], at.name),)
+            return (activate(at, fn, inputs[0], at.value_name),)
 
     Named.__name__, Named.__doc__ = fn, f"The activation {fn}, element by element."
     return Named
@@ -55,7 +55,7 @@ class Scale(Component):
     by: Real
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
-        return (at.builder.apply(Scalar("mul", self.by), inputs[0], name=at.name),)
+        return (at.builder.apply(Scalar("mul", self.by), inputs[0], name=at.value_name),)
 
 
 class Add(Component):
@@ -65,7 +65,7 @@ class Add(Component):
     to: Tensor
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
-        return (at.builder.apply(Arith("add"), inputs[0], self.to, name=at.name),)
+        return (at.builder.apply(Arith("add"), inputs[0], self.to, name=at.value_name),)
 
 
 class Multiply(Component):
@@ -77,4 +77,4 @@ class Multiply(Component):
     def lower(self, at: Place, *inputs: Handle) -> Results:
         if self.by.type.rank > inputs[0].type.rank:
             raise Problem("T003", f"{self.by.type} has more axes than {inputs[0].type}", "by")
-        return (at.builder.apply(Arith("mul"), inputs[0], self.by, name=at.name),)
+        return (at.builder.apply(Arith("mul"), inputs[0], self.by, name=at.value_name),)

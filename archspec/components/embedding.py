@@ -30,7 +30,9 @@ class Embedding(Component):
             raise Problem("T006", f"an embedding looks up integers, not {inputs[0].type}", "in")
 
         def body(b: Builder, given: Results) -> Results:
-            return (b.apply(Gather(0), b.param("weight", (self.num, self.dim), self.init), given[0], name="rows"),)
+            return (
+                b.apply(Gather(0), b.param("weight", (self.num, self.dim), self.init), given[0], name="rows"),
+            )
 
         return at.module("embedding", body, *inputs)
 
@@ -54,7 +56,7 @@ class LearnedPositions(Component):
             positions = at.builder.apply(Scalar("add", self.offset), positions, name="positions")
         table = Embedding(num=self.max + self.offset, dim=last(x.type), init=self.init)
         rows = table.lower(at, positions)[0]
-        return (at.builder.apply(Arith("add"), x, rows, name=at.name),)
+        return (at.builder.apply(Arith("add"), x, rows, name=at.value_name),)
 
     @staticmethod
     def _counted(at: Place, x: Handle) -> Handle:

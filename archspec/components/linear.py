@@ -37,7 +37,11 @@ class Linear(Component):
     def _body(self, b: Builder, inputs: Results) -> Results:
         width = last(inputs[0].type)
         weight = b.param("weight", (self.out, width), self.init or fan_in_uniform(width))
-        bias = b.param("bias", (self.out,), self.bias_init or (ZEROS if self.init else fan_in_uniform(width))) if self.bias else None
+        bias = (
+            b.param("bias", (self.out,), self.bias_init or (ZEROS if self.init else fan_in_uniform(width)))
+            if self.bias
+            else None
+        )
         return (b.apply(LinearOp(), inputs[0], weight, bias),)
 
 

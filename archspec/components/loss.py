@@ -34,7 +34,11 @@ class CrossEntropy(Component):
                 raise Problem("T005", f"a shift needs [B, S] targets, not {target.type}", "shift")
             logits = at.builder.apply(Slice(1, n.num(0), -self.shift), logits, name="logits")
             target = at.builder.apply(Slice(1, self.shift, None), target, name="target")
-        return (at.builder.apply(CrossEntropyOp(self.ignore_index, self.label_smoothing), logits, target, name=at.name),)
+        return (
+            at.builder.apply(
+                CrossEntropyOp(self.ignore_index, self.label_smoothing), logits, target, name=at.value_name
+            ),
+        )
 
 
 class Error(Component):
@@ -45,7 +49,7 @@ class Error(Component):
     target: Tensor
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
-        return (at.builder.apply(MeanError(self.words[0]), self.input, self.target, name=at.name),)
+        return (at.builder.apply(MeanError(self.words[0]), self.input, self.target, name=at.value_name),)
 
 
 class Mse(Error):

@@ -18,7 +18,9 @@ from archspec.ir.ops.norm import LayerNorm as LayerNormOp
 from archspec.ir.ops.norm import RmsNorm as RmsNormOp
 
 
-def _lower(at: Place, inputs: Results, word: str, op: Op, params: Callable[[Builder], tuple[Handle | None, ...]]) -> Results:
+def _lower(
+    at: Place, inputs: Results, word: str, op: Op, params: Callable[[Builder], tuple[Handle | None, ...]]
+) -> Results:
     def body(b: Builder, given: Results) -> Results:
         return (b.apply(op, given[0], *params(b)),)
 

@@ -9,6 +9,7 @@ from archspec.components.base import Component, Place, Problem
 from archspec.components.embedding import UNIT_NORMAL, Embedding
 from archspec.components.slots import Flag, Initial, Size
 from archspec.dims import num as n
+from archspec.dims.expr import Call
 from archspec.dims.num import Num
 from archspec.ir.builder import Builder, Handle, Results
 from archspec.ir.ops.elementwise import Arith, Clamp, CompareScalar, Map, Scalar, Where
@@ -34,7 +35,9 @@ class RelativeBias(Component):
     def lower(self, at: Place, *inputs: Handle) -> Results:
         directions = 2 if self.bidirectional else 1
         if int(self.buckets) % (2 * directions):
-            raise Problem("T008", f"{self.buckets.described()} buckets do not divide by {2 * directions}", "buckets")
+            raise Problem(
+                "T008", f"{self.buckets.described()} buckets do not divide by {2 * directions}", "buckets"
+            )
         size = inputs[0].type.shape[-2]
 
         def body(b: Builder, _: Results) -> Results:
@@ -66,8 +69,11 @@ class RelativeBias(Component):
         """Exact up to half of the buckets, logarithmic above, in fp32 as the reference has it."""
         exact = buckets // 2
         ratio = b.apply(Scalar("div", exact), b.apply(Cast("float32"), near))
-        span = n.num(math.log(int(self.max_distance) / int(exact)))
-        grown = b.apply(Scalar("mul", buckets - exact), b.apply(Scalar("div", span), b.apply(Map("log"), ratio)))
+        reach = self.max_distance / exact
+        span = n.Num(math.log(reach.real), Call("log", (reach.expr,)))
+        grown = b.apply(
+            Scalar("mul", buckets - exact), b.apply(Scalar("div", span), b.apply(Map("log"), ratio))
+        )
         far = b.apply(Scalar("add", exact), b.apply(Cast("int64"), grown), name="far")
         capped = b.apply(Scalar("minimum", buckets - 1), far, name="far")
         return b.apply(Where(), b.apply(CompareScalar("lt", exact), near), near, capped, name="bucket")

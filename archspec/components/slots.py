@@ -49,7 +49,11 @@ Positive: TypeAlias = Annotated[Num, Slot("real", 0), _NUMBER]
 Extent: TypeAlias = Annotated[Num, Slot("extent"), _NUMBER]
 Flag: TypeAlias = Annotated[bool, Slot("flag"), _schema("boolean", "string")]
 Tensor: TypeAlias = Annotated[Handle, Slot("tensor"), _TENSOR]
-Mask: TypeAlias = Annotated[MaskRule, Slot("mask"), _schema("string", description="A boolean expression over b, h, q, k.")]
-Initial: TypeAlias = Annotated[Init, Slot("init"), _schema("string", description="normal(std), zeros, ones, uniform(a, b) …")]
+Mask: TypeAlias = Annotated[
+    MaskRule, Slot("mask"), _schema("string", description="A boolean expression over b, h, q, k.")
+]
+Initial: TypeAlias = Annotated[
+    Init, Slot("init"), _schema("string", description="normal(std), zeros, ones, uniform(a, b) …")
+]
 Pattern: TypeAlias = Annotated[str, Slot("text"), _schema("string")]
 Extents: TypeAlias = Annotated[tuple[Num, ...], Slot("extents"), _schema("array", "integer", "string")]

@@ -179,6 +179,8 @@ def _simple(op: str, a: Num, b: Num) -> Expr | None:
     unit = {"*": 1, "//": 1, "+": 0, "-": 0, "**": 1}.get(op)
     if isinstance(b.expr, Literal) and b.value == unit:
         return a.expr
+    if op == "+" and isinstance(b.expr, Literal) and isinstance(b.value, int) and b.value < 0:
+        return Binary("-", a.expr, Literal(-b.value))
     return b.expr if op in "*+" and isinstance(a.expr, Literal) and a.value == unit else None
 
 

@@ -18,7 +18,9 @@ from archspec.spec.spec import BlockDef
 KINDS = {"int": Num, "float": Num, "bool": bool, "str": str, "list": tuple}
 
 
-def open_block(outer: Frame, block: BlockDef, builder: Builder, args: Mapping, span: Span, *, carried: bool = False) -> Frame:
+def open_block(
+    outer: Frame, block: BlockDef, builder: Builder, args: Mapping, span: Span, *, carried: bool = False
+) -> Frame:
     """The scope inside a block, its inputs received and its arguments bound.
 
     Raises `LoweringError` with every finding of the arguments, `Broken`.
@@ -34,7 +36,9 @@ def open_block(outer: Frame, block: BlockDef, builder: Builder, args: Mapping, s
     for position, (name, declared) in enumerate(ports.items()):
         given = _given(outer, name, position, args, span, declared)
         if given is not None:
-            inner.tensors[name] = _receive(inner, name, declared, given, args, span, carried=carried and position == 0)
+            inner.tensors[name] = _receive(
+                inner, name, declared, given, args, span, carried=carried and position == 0
+            )
     inner.x, inner.fresh = next(iter(inner.tensors.values()), None), not inner.tensors
     return inner
 
@@ -90,18 +94,26 @@ def _kind(declared: Node) -> tuple[str, Node | None]:
     else:
         kind, default = (str(declared.value) if isinstance(declared, Scalar) else ""), None
     if kind not in KINDS:
-        raise LoweringError(Diagnostic("S009", f"'{kind}' is no kind of argument", declared.span, f"one of: {', '.join(KINDS)}"))
+        raise LoweringError(
+            Diagnostic(
+                "S009", f"'{kind}' is no kind of argument", declared.span, f"one of: {', '.join(KINDS)}"
+            )
+        )
     return kind, default
 
 
-def _given(outer: Frame, name: str, position: int, args: Mapping, span: Span, declared: Node | None) -> Handle | None:
+def _given(
+    outer: Frame, name: str, position: int, args: Mapping, span: Span, declared: Node | None
+) -> Handle | None:
     node = args.get("in") if position == 0 else args.get(name)
     if node is None:
         if position == 0:
             return outer.running()
         if _is_optional(declared):
             return None
-        raise LoweringError(Diagnostic("S002", f"the block needs '{name}'", span, f"name a tensor: '{name}: …'"))
+        raise LoweringError(
+            Diagnostic("S002", f"the block needs '{name}'", span, f"name a tensor: '{name}: …'")
+        )
     try:
         return read_tensor(outer, node)
     except FAULTS as fault:
@@ -113,7 +125,9 @@ def _is_optional(declared: Node | None) -> bool:
     return isinstance(flag, Scalar) and flag.value is True
 
 
-def _receive(inner: Frame, name: str, declared: Node | None, given: Handle, args: Mapping, span: Span, *, carried: bool) -> Handle:
+def _receive(
+    inner: Frame, name: str, declared: Node | None, given: Handle, args: Mapping, span: Span, *, carried: bool
+) -> Handle:
     node = declared.get("type") if isinstance(declared, Mapping) else declared
     bound: dict[str, Num] = {}
     try:
@@ -139,6 +153,11 @@ def close_block(inner: Frame, block: BlockDef) -> tuple[Handle, ...]:
     except KeyError:
         missing = next(r for r in block.returns if r.value not in inner.tensors)
         hint = did_you_mean(str(missing.value), inner.tensors)
-        raise LoweringError(Diagnostic("L002", f"block '{block.name}' returns '{missing.value}', which no step makes", missing.span, hint)) from None
-
-
+        raise LoweringError(
+            Diagnostic(
+                "L002",
+                f"block '{block.name}' returns '{missing.value}', which no step makes",
+                missing.span,
+                hint,
+            )
+        ) from None

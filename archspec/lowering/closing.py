@@ -35,7 +35,13 @@ def close(low: Lowering, frame: Frame, inputs: Inputs) -> Graph | None:
         tuple((name, handle.value) for name, handle in outputs), losses, (),
     )  # fmt: skip
     ties = _ties(low, frame, graph)
-    return Graph(*(getattr(graph, f) for f in ("name", "summary", "source", "dims", "stream", "root", "defaults", "outputs", "losses")), ties)
+    return Graph(
+        *(
+            getattr(graph, f)
+            for f in ("name", "summary", "source", "dims", "stream", "root", "defaults", "outputs", "losses")
+        ),
+        ties,
+    )
 
 
 def _outputs(low: Lowering, frame: Frame) -> list[tuple[str, Handle]]:
@@ -85,7 +91,9 @@ def _defaults(low: Lowering, frame: Frame, inputs: Inputs) -> Region | None:
             continue
         declared = inputs[name][0].type
         if handle.type != declared:
-            low.found.add("L010", f"'{name}' is declared {declared}, but its default is {handle.type}", node.span)
+            low.found.add(
+                "L010", f"'{name}' is declared {declared}, but its default is {handle.type}", node.span
+            )
         outputs.append(_named(builder, handle, name))
         inner.tensors[name] = outputs[-1]
     return _trimmed(builder.region(outputs))
@@ -96,18 +104,25 @@ def _named(builder: Builder, handle: Handle, name: str) -> Handle:
     from dataclasses import replace  # lazy: used here only
 
     value = Value(name, handle.type)
-    builder.nodes[:] = [replace(node, outputs=tuple(value if o == handle.value else o for o in node.outputs)) for node in builder.nodes]
+    builder.nodes[:] = [
+        replace(node, outputs=tuple(value if o == handle.value else o for o in node.outputs))
+        for node in builder.nodes
+    ]
     return Handle(value, builder)
 
 
 def _trimmed(region: Region) -> Region:
     from dataclasses import replace  # lazy: used here only
 
-    used = {v.name for node in region.nodes for v in node.inputs if v is not None} | {o.name for o in region.outputs}
+    used = {v.name for node in region.nodes for v in node.inputs if v is not None} | {
+        o.name for o in region.outputs
+    }
     return replace(region, inputs=tuple(v for v in region.inputs if v.name in used))
 
 
-def _losses(low: Lowering, frame: Frame, inputs: Inputs, outputs: list[tuple[str, Handle]]) -> tuple[Loss, ...]:
+def _losses(
+    low: Lowering, frame: Frame, inputs: Inputs, outputs: list[tuple[str, Handle]]
+) -> tuple[Loss, ...]:
     out: list[Loss] = []
     for key, node in low.spec.section("losses").entries:
         if isinstance(node, Mapping) and low.exists(frame, node):
@@ -117,16 +132,25 @@ def _losses(low: Lowering, frame: Frame, inputs: Inputs, outputs: list[tuple[str
     return tuple(out)
 
 
-def _loss(low: Lowering, frame: Frame, name: str, node: Mapping, inputs: Inputs, outputs: list[tuple[str, Handle]]) -> Loss | None:
+def _loss(
+    low: Lowering, frame: Frame, name: str, node: Mapping, inputs: Inputs, outputs: list[tuple[str, Handle]]
+) -> Loss | None:
     given = {key: h.value for key, (h, _) in inputs.items()}
     feed = _feed(low, frame, node.get("feed"), given)
     builder = Builder(name, "loss")
-    values = {key: Value(key, v.type) for key, v in given.items()} | {key: Value(key, h.type) for key, h in outputs}
+    values = {key: Value(key, v.type) for key, v in given.items()} | {
+        key: Value(key, h.type) for key, h in outputs
+    }
     inner = _stand_ins(low, frame, builder, values)
     word = node.get("op")
     if not isinstance(word, Scalar) or word.value not in COMPONENTS:
         text = str(word.value) if isinstance(word, Scalar) else ""
-        low.found.add("L001", f"there is no loss '{text}'", (word or node).span, did_you_mean(text, ("cross_entropy", "mse", "mae")))
+        low.found.add(
+            "L001",
+            f"there is no loss '{text}'",
+            (word or node).span,
+            did_you_mean(text, ("cross_entropy", "mse", "mae")),
+        )
         return None
     step = Word(Common((name,), node.span), word, node.without("op", "feed"))
     steps.lower_step(inner, step)
@@ -142,7 +166,9 @@ def _feed(low: Lowering, frame: Frame, node: Node | None, given: dict[str, Value
     if not isinstance(node, Mapping):
         return None
     builder = Builder("feed", "feed")
-    inner = _stand_ins(low, frame, builder, {k: Value(k, v.type) for k, v in given.items() if node.get(k) is None})
+    inner = _stand_ins(
+        low, frame, builder, {k: Value(k, v.type) for k, v in given.items() if node.get(k) is None}
+    )
     outputs: list[Handle] = []
     for key, value in node.entries:
         name = str(key.value)
@@ -170,7 +196,9 @@ def _ties(low: Lowering, frame: Frame, graph: Graph) -> tuple[tuple[str, str], .
     return tuple(out.items())
 
 
-def _tie_fits(low: Lowering, known: dict, alias: str, owner: str, at: Span, to: Span, ties: dict[str, str]) -> bool:
+def _tie_fits(
+    low: Lowering, known: dict, alias: str, owner: str, at: Span, to: Span, ties: dict[str, str]
+) -> bool:
     for path, span in ((alias, at), (owner, to)):
         if path not in known:
             low.found.add("L050", f"there is no parameter '{path}' to tie", span, did_you_mean(path, known))

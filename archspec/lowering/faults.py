@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+
 from archspec.components.base import Problem
 from archspec.dims.evaluate import EvalError
-from archspec.dims.num import NumError
+from archspec.dims.num import NumError, UnknownError
 from archspec.dims.parse import ExprSyntaxError
 from archspec.errors import Diagnostic, LoweringError, Span
 from archspec.ir.types import ShapeError
@@ -13,22 +17,49 @@ from archspec.spec.node import Mapping, Node, Scalar
 Fault = Problem | ShapeError | EvalError | ExprSyntaxError | NumError
 FAULTS = (Problem, ShapeError, EvalError, ExprSyntaxError, NumError)
 
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_GROUPED = re.compile(r"\d[\d_,]*\d")
+
 
 class Broken(Exception):
     """An operand failed earlier; what depends on it is left out without another finding."""
 
 
 def diagnose(fault: Fault, span: Span, args: Mapping | None = None) -> Diagnostic:
-    """The fault at its place: the field it names if `args` has it, else the whole step."""
+    """The fault at its place: the field it names if `args` has it, else `span`."""
     if isinstance(fault, Problem):
         return Diagnostic(fault.code, fault.message, _field(fault.field, args) or span, fault.hint)
-    if isinstance(fault, ShapeError):
-        return Diagnostic(fault.code, fault.message, span, fault.hint)
-    if isinstance(fault, EvalError):
+    if isinstance(fault, ShapeError | EvalError):
         return Diagnostic(fault.code, fault.message, span, fault.hint)
     if isinstance(fault, ExprSyntaxError):
         return Diagnostic("N010", fault.message, span, fault.hint)
+    if isinstance(fault, UnknownError):
+        return Diagnostic("N005", str(fault), span, "only what params decide is known before")
     return Diagnostic("N004", str(fault), span)
+
+
+def diagnose_in(node: Node, fault: Fault, args: Mapping | None = None) -> Diagnostic:
+    """The fault of a text at the very word; of another node, or where the fault names no word, at all of it."""
+    if not isinstance(fault, EvalError | ExprSyntaxError):
+        return diagnose(fault, node.span, args)
+    if isinstance(fault, ExprSyntaxError) and fault.hint is None and isinstance(node, Scalar):
+        fault.hint = _number_hint(node.text)
+    return diagnose(fault, text_span(node, fault.at, fault.end))
+
+
+@contextmanager
+def located(node: Node) -> Generator[None]:
+    """Faults of reading `node` become `LoweringError`s at their place in it."""
+    try:
+        yield
+    except FAULTS as fault:
+        raise LoweringError(diagnose_in(node, fault)) from None
+
+
+def _number_hint(text: str) -> str | None:
+    if _GROUPED.fullmatch(text):
+        return f"write {re.sub('[_,]', '', text)}"
+    return "quote a text twice: '\"a text\"'" if re.fullmatch(r"\w+( \w+)+", text) else None
 
 
 def _field(name: str | None, args: Mapping | None) -> Span | None:
@@ -38,9 +69,40 @@ def _field(name: str | None, args: Mapping | None) -> Span | None:
 
 def text_span(node: Node, at: int, end: int) -> Span:
     """The stretch of a scalar's text, given offsets into its value."""
-    quote = 1 if isinstance(node, Scalar) and node.quoted else 0
-    return node.span.shifted(at + quote, max(1, end - at))
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return node.span
+    if at >= len(node.value):
+        return _end_of(node.span)
+    first = _written_at(node.text, node.value, at)
+    last = _written_at(node.text, node.value, min(max(end, at + 1), len(node.value)) - 1)
+    if first is None or last is None:
+        return node.span
+    (line, column), (end_line, end_column) = _place(node, first), _place(node, last)
+    return Span(node.span.source, line, column, end_line, end_column + 1)
 
 
-def fail(code: str, message: str, span: Span, hint: str | None = None) -> LoweringError:
-    return LoweringError(Diagnostic(code, message, span, hint))
+def _end_of(span: Span) -> Span:
+    """The last character of a span, where something is missing behind it."""
+    return Span(span.source, span.end_line, max(1, span.end_column - 1), span.end_line, span.end_column)
+
+
+def _written_at(text: str, value: str, offset: int) -> int | None:
+    """Where the character at `offset` of a value stands in its text: behind quotes, escapes and folded lines."""
+    if text == value:
+        return offset
+    position, found = -1, -1
+    for character in value[: offset + 1]:
+        if character.isspace():
+            continue
+        found = text.find(character, position + 1)
+        if found < 0:
+            return None
+        position = found
+    return max(0, found)
+
+
+def _place(node: Scalar, offset: int) -> tuple[int, int]:
+    lines = _LINE_BREAK.split(node.text[:offset])
+    start = node.span.column if len(lines) == 1 else 1
+    return node.span.line + len(lines) - 1, start + len(lines[-1])
+

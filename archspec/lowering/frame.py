@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from archspec.components.base import Place
-from archspec.dims.num import Num, Value
-from archspec.dims.num import symbol
+from archspec.components.base import Place, Problem
+from archspec.dims.num import Num, Value, symbol
+from archspec.errors import Span
 from archspec.ir.builder import Builder, Handle
 from archspec.lowering.faults import Broken
 from archspec.spec.node import Node
@@ -28,9 +28,18 @@ class LoopIndex:
 
 
 @dataclass(slots=True)
+class Pushed:
+    """What lies on a stack, and where it was pushed."""
+
+    value: Maybe
+    span: Span
+
+
+@dataclass(slots=True)
 class Frame:
     """Names in scope. A tensor that failed is None: whoever reads it is left out quietly.
 
+    `failed` are names of values that have none, because what should give them was reported;
     `vary` holds replacements for this body's steps, by dotted path; `used` the paths that found one.
     """
 
@@ -38,31 +47,50 @@ class Frame:
     builder: Builder
     values: dict[str, Value]
     tensors: dict[str, Maybe]
-    stacks: dict[str, list[Handle]]
+    stacks: dict[str, list[Pushed]]
     x: Maybe = None
     fresh: bool = True
     index: LoopIndex | None = None
-    steps: dict[str, Step] = field(default_factory=dict)
-    vary: dict[str, Node] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
+    failed: frozenset[str] = frozenset()
+    steps: dict[str, Step] = field(default_factory=dict[str, "Step"])
+    vary: dict[str, Node] = field(default_factory=dict[str, "Node"])
+    used: set[str] = field(default_factory=set[str])
 
-    def place(self, name: str) -> Place:
-        return Place(self.builder, name, self.lowering.stream)
+    def place(self, name: str, *, anonymous: bool = False) -> Place:
+        return Place(self.builder, name, self.lowering.stream, anonymous)
 
     def child(self, builder: Builder) -> Frame:
         """The scope of a body inside this one: sees all of it, adds to none."""
         return replace(
-            self, builder=builder, values=dict(self.values), tensors=dict(self.tensors), steps={}, vary={}, used=set()
+            self,
+            builder=builder,
+            values=dict(self.values),
+            tensors=dict(self.tensors),
+            steps={},
+            vary={},
+            used=set(),
         )
+
+    def flowing(self) -> Maybe:
+        """The value that flows, None where it failed.
+
+        Raises `Problem` L003 where nothing flows yet.
+        """
+        if self.fresh:
+            known = [name for name, tensor in self.tensors.items() if tensor is not None]
+            hint = f"name one: 'in: {known[0]}'" if known else "start with an op that makes one, such as param"
+            raise Problem("L003", "no value flows here yet", hint=hint)
+        return self.x
 
     def running(self) -> Handle:
         """The value that flows.
 
-        Raises `KeyError` where nothing flows yet, `Broken` where it failed.
+        Raises `Problem` L003 where nothing flows yet, `Broken` where it failed.
         """
-        if self.x is None:
-            raise KeyError if self.fresh else Broken
-        return self.x
+        x = self.flowing()
+        if x is None:
+            raise Broken
+        return x
 
     def flow(self, x: Maybe) -> None:
         self.x, self.fresh = x, False
@@ -80,9 +108,15 @@ class Frame:
             return self.place("").past
         if name in self.lowering.dims:
             return symbol(name)
-        if name in self.lowering.settings.failed:
+        broken = name == "width" and self.x is None and not self.fresh
+        if broken or name in self.failed or name in self.lowering.settings.failed:
             raise Broken
-        raise KeyError(tuple(self.values))
+        raise KeyError(self.options())
+
+    def options(self) -> tuple[str, ...]:
+        """The names that stand for a number, a word or a list here."""
+        extra = (*(["i"] if self.index else []), *(["width"] if self.x is not None else []))
+        return (*self.values, *extra, *self.lowering.dims)
 
     def tensor(self, name: str) -> Handle:
         """A tensor by name; raises KeyError with the names known."""
@@ -94,4 +128,3 @@ class Frame:
                 raise Broken
             return found
         raise KeyError(tuple(self.tensors))
-

@@ -214,7 +214,9 @@ def stack(at: Place, parts: Sequence[Handle], axis: int = 0) -> Handle:
 
 
 @function
-def pad(at: Place, x: Handle, axis: int, before: Num = n.num(0), after: Num = n.num(0), value: Num = n.num(0)) -> Handle:  # noqa: B008  (immutable)
+def pad(
+    at: Place, x: Handle, axis: int, before: Num = n.num(0), after: Num = n.num(0), value: Num = n.num(0)
+) -> Handle:
     return _one(at, shape.Pad(axis, before, after, value), x)
 
 
@@ -254,7 +256,7 @@ def iota(at: Place, size: Num, start: Num = n.num(0)) -> Handle:  # noqa: B008  
 def positions(at: Place, x: Handle, axis: int = 1) -> Handle:
     """Positions of x's elements along an axis, counted from the tokens already seen: [S]."""
     size_ = x.type.shape[axis_of(x.type, axis)]
-    return _one(at, source.Iota(size_, at.seen(size_)))
+    return _one(at, source.Iota(size_, at.seen(size_)), name="positions")
 
 
 @function

@@ -35,7 +35,9 @@ def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
             out = layers[0][1][0]
             raise Problem("L011", f"shared layers must keep their type, but {start.type} becomes {out.type}")
         return _unrolled(frame, step, name, int(count), start)
-    return frame.builder.repeat(name, [b for b, _, _ in layers], [out for _, out, _ in layers], schedule, count, shared=shared)
+    return frame.builder.repeat(
+        name, [b for b, _, _ in layers], [out for _, out, _ in layers], schedule, count, shared=shared
+    )
 
 
 def _count(frame: Frame, step: Repeat) -> Num:
@@ -43,9 +45,15 @@ def _count(frame: Frame, step: Repeat) -> Num:
         count = number_of(frame, step.count)
         value = int(count)
     except (Problem, n.NumError) as fault:
-        raise LoweringError(Diagnostic("S003", f"'repeat': {fault}", step.count.span, "a whole number or an expression")) from None
+        raise LoweringError(
+            Diagnostic("S003", f"'repeat': {fault}", step.count.span, "a whole number or an expression")
+        ) from None
     if not 0 <= value <= MAX_LAYERS:
-        raise LoweringError(Diagnostic("L032", f"{count.described()} layers; between 0 and {MAX_LAYERS} are built", step.count.span))
+        raise LoweringError(
+            Diagnostic(
+                "L032", f"{count.described()} layers; between 0 and {MAX_LAYERS} are built", step.count.span
+            )
+        )
     return count
 
 
@@ -56,12 +64,18 @@ def _start(frame: Frame, args: Mapping) -> Handle:
 
 def _alike(out: Handle, start: Handle) -> bool:
     a, b = out.type, start.type
-    return a.dtype == b.dtype and a.rank == b.rank and all(n.same(x, y) for x, y in zip(a.shape, b.shape, strict=True))
+    return (
+        a.dtype == b.dtype
+        and a.rank == b.rank
+        and all(n.same(x, y) for x, y in zip(a.shape, b.shape, strict=True))
+    )
 
 
 def _moves_stack(body: Body) -> bool:
     """Whether a body pushes or pops: its layers then differ in what they take or give."""
-    return any(isinstance(step, Push) or _pops(step) or any(_moves_stack(b) for b in bodies(step)) for step in body)
+    return any(
+        isinstance(step, Push) or _pops(step) or any(_moves_stack(b) for b in bodies(step)) for step in body
+    )
 
 
 def bodies(step: Step) -> tuple[Body, ...]:
@@ -79,7 +93,9 @@ def _mentions_pop(node: Node | None) -> bool:
     return any(key.value == "pop" or _mentions_pop(value) for key, value in node.entries)
 
 
-def _variants(frame: Frame, step: Repeat, name: str, count: int, start: Handle) -> tuple[list[Layer], tuple[int, ...]]:
+def _variants(
+    frame: Frame, step: Repeat, name: str, count: int, start: Handle
+) -> tuple[list[Layer], tuple[int, ...]]:
     """The distinct layers, and which of them each layer is."""
     layers: list[Layer] = []
     found: dict[object, int] = {}
@@ -111,7 +127,9 @@ def _layer(frame: Frame, step: Repeat, name: str, i: int, varied: dict[str, Node
     if block:
         outer = frame.child(frame.builder)
         outer.index, outer.x, outer.fresh = index, start, False
-        inner = blocks.open_block(outer, block, builder, step.args.without("in"), step.common.span, carried=True)
+        inner = blocks.open_block(
+            outer, block, builder, step.args.without("in"), step.common.span, carried=True
+        )
     else:
         inner = frame.child(builder)
         inner.index = index
@@ -132,7 +150,9 @@ def _block(frame: Frame, step: Repeat) -> BlockDef | None:
     found = frame.lowering.spec.blocks.get(str(step.block.value))
     if found is None:
         hint = did_you_mean(str(step.block.value), frame.lowering.spec.blocks)
-        raise LoweringError(Diagnostic("L001", f"there is no block '{step.block.value}'", step.block.span, hint))
+        raise LoweringError(
+            Diagnostic("L001", f"there is no block '{step.block.value}'", step.block.span, hint)
+        )
     return found
 
 
@@ -152,7 +172,14 @@ def _check_used(inner: Frame, vary: Mapping) -> None:
     for key, _ in vary.entries:
         if key.value not in inner.used:
             names = [*inner.steps, *(f"{s}.…" for s in inner.steps)]
-            raise LoweringError(Diagnostic("L033", f"'{key.value}' names no step or argument of the repeated body", key.span, did_you_mean(str(key.value), names) or f"steps: {', '.join(inner.steps)}"))
+            raise LoweringError(
+                Diagnostic(
+                    "L033",
+                    f"'{key.value}' names no step or argument of the repeated body",
+                    key.span,
+                    did_you_mean(str(key.value), names) or f"steps: {', '.join(inner.steps)}",
+                )
+            )
 
 
 def _unrolled(frame: Frame, step: Repeat, name: str, count: int, x: Handle) -> tuple[Handle, ...]:
@@ -188,5 +215,3 @@ def _items(frame: Frame, name: str, node: Node) -> tuple[Value, ...]:
     if not isinstance(value, tuple):
         raise LoweringError(Diagnostic("S003", f"'each' runs over lists; '{name}' is not one", node.span))
     return value
-
-

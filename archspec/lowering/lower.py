@@ -20,7 +20,8 @@ from archspec.lowering.signature import declared_type
 from archspec.lowering.steps import lower_step
 from archspec.spec.node import Mapping, Node, Scalar
 from archspec.spec.spec import BlockDef, Spec
-from archspec.spec.tree import Body, Reader
+from archspec.spec.read_steps import Reader
+from archspec.spec.tree import Body
 
 MAX_NODES = 200_000
 MAX_NESTING = 32
@@ -47,7 +48,9 @@ class Lowering:
 
     def run(self) -> Graph:
         root = Builder("", self.spec.name)
-        root.bindings = {name: n.num(v.value) for name, v in self.settings.values.items() if isinstance(v, Num)}
+        root.bindings = {
+            name: n.num(v.value) for name, v in self.settings.values.items() if isinstance(v, Num)
+        }
         frame = Frame(self, root, dict(self.settings.values), {}, {})
         inputs = self.inputs(frame)
         self.stream = self.streamed()
@@ -75,7 +78,9 @@ class Lowering:
                 self.found.extend(LoweringError(diagnose(fault, at)))
                 frame.tensors[name] = None
                 continue
-            flag, default = (node.get("optional"), node.get("default")) if isinstance(node, Mapping) else (None, None)
+            flag, default = (
+                (node.get("optional"), node.get("default")) if isinstance(node, Mapping) else (None, None)
+            )
             optional = isinstance(flag, Scalar) and flag.value is True
             handle = frame.builder.input(name, type_, optional and default is None)
             out[name], frame.tensors[name] = (handle, default), handle
@@ -87,7 +92,9 @@ class Lowering:
 
     def holds(self, frame: Frame, when: Scalar) -> bool:
         """A condition outside of steps."""
-        from archspec.lowering.reading import value_of  # lazy: reading needs the frame's type, which needs this module
+        from archspec.lowering.reading import (
+            value_of,
+        )  # lazy: reading needs the frame's type, which needs this module
 
         try:
             value = value_of(frame, when)
@@ -103,7 +110,12 @@ class Lowering:
         if not isinstance(node, Scalar) or node.value is None:
             return None
         if node.value not in self.dims:
-            self.found.add("L008", f"no input has a size '{node.value}' to stream", node.span, did_you_mean(str(node.value), self.dims))
+            self.found.add(
+                "L008",
+                f"no input has a size '{node.value}' to stream",
+                node.span,
+                did_you_mean(str(node.value), self.dims),
+            )
             return None
         return str(node.value)
 
@@ -111,7 +123,9 @@ class Lowering:
         for step in body:
             self.steps_taken += 1
             if self.steps_taken > MAX_NODES:
-                raise LoweringError(Diagnostic("L032", f"the spec expands to more than {MAX_NODES} steps", step.common.span))
+                raise LoweringError(
+                    Diagnostic("L032", f"the spec expands to more than {MAX_NODES} steps", step.common.span)
+                )
             lower_step(frame, step)
 
     def result(self, frame: Frame) -> tuple[Handle, ...]:
@@ -131,9 +145,13 @@ class Lowering:
         finally:
             self.open_blocks.pop()
 
-    def close(self, frame: Frame, child: Builder, outputs: tuple[Handle, ...], label: str) -> tuple[Handle, ...]:
+    def close(
+        self, frame: Frame, child: Builder, outputs: tuple[Handle, ...], label: str
+    ) -> tuple[Handle, ...]:
         """End a region; what was pushed in it and is still on a stack comes out with its results."""
-        pushed = [(stack, i) for stack in frame.stacks.values() for i, h in enumerate(stack) if h.owner is child]
+        pushed = [
+            (stack, i) for stack in frame.stacks.values() for i, h in enumerate(stack) if h.owner is child
+        ]
         results = frame.builder.finish(child, [*outputs, *(stack[i] for stack, i in pushed)], label=label)
         for (stack, i), handle in zip(pushed, results[len(outputs) :], strict=True):
             stack[i] = handle
@@ -157,13 +175,18 @@ class Lowering:
         values = frame.stacks.get(str(stack.value))
         if not values:
             hint = did_you_mean(str(stack.value), frame.stacks) or "push as often as you pop"
-            raise LoweringError(Diagnostic("L040", f"nothing is left on the stack '{stack.value}'", stack.span, hint))
+            raise LoweringError(
+                Diagnostic("L040", f"nothing is left on the stack '{stack.value}'", stack.span, hint)
+            )
         return values.pop()
 
     def check_stacks(self, frame: Frame) -> None:
         for name, values in frame.stacks.items():
             if values and not self.found.diagnostics:
                 where = self.spec.node.key("model")
-                self.found.add("L041", f"{len(values)} values are left on the stack '{name}'", where.span if where else None, "pop as often as you push")
-
-
+                self.found.add(
+                    "L041",
+                    f"{len(values)} values are left on the stack '{name}'",
+                    where.span if where else None,
+                    "pop as often as you push",
+                )

@@ -52,7 +52,12 @@ class _Reader:
             case Conditional(test=t, then=a, orelse=b):
                 return self.rule(a) if evaluate(t, self.frame.value) is True else self.rule(b)
             case _:
-                raise EvalError("N007", "a mask is made of comparisons of b, h, q and k", expr, "such as 'k <= q and q - k < 512'")
+                raise EvalError(
+                    "N007",
+                    "a mask is made of comparisons of b, h, q and k",
+                    expr,
+                    "such as 'k <= q and q - k < 512'",
+                )
 
     def word(self, name: str, expr: Expr) -> Expr:
         try:
@@ -73,7 +78,9 @@ class _Reader:
             return self.rule(Index(call.args[0], (Name("b"), Name("k")), call.at, call.end))
         gap = Binary("-", Name("q"), Name("k"))
         size = self.term(call.args[0])
-        return Binary("<", gap, size) if call.function == "window" else Binary("<=", Call("abs", (gap,)), size)
+        return (
+            Binary("<", gap, size) if call.function == "window" else Binary("<=", Call("abs", (gap,)), size)
+        )
 
     def term(self, expr: Expr) -> Expr:
         """A part that is a number at each index."""
@@ -93,7 +100,9 @@ class _Reader:
 
     def number(self, expr: Expr) -> Expr:
         if isinstance(expr, Name) and expr.id in self.frame.tensors:
-            raise EvalError("N007", f"'{expr.id}' is a tensor", expr, f"look it up at an index: '{expr.id}[b, k]'")
+            raise EvalError(
+                "N007", f"'{expr.id}' is a tensor", expr, f"look it up at an index: '{expr.id}[b, k]'"
+            )
         value = evaluate(expr, self.frame.value)
         if not isinstance(value, Num):
             raise EvalError("N002", "a mask compares numbers", expr)
@@ -110,11 +119,15 @@ class _Reader:
         try:
             handle = self.frame.tensor(base.id)
         except KeyError:
-            raise EvalError("N001", f"unknown name '{base.id}'", base, did_you_mean(base.id, self.frame.tensors)) from None
+            raise EvalError(
+                "N001", f"unknown name '{base.id}'", base, did_you_mean(base.id, self.frame.tensors)
+            ) from None
         if handle.type.rank != len(expr.items):
             raise EvalError("N007", f"{base.id} is {handle.type}: it takes {handle.type.rank} indices", expr)
         if dtypes == ("bool",) and handle.type.dtype not in ("bool", "int64", "int32"):
-            raise EvalError("N007", f"{base.id} is {handle.type}, not true or false", expr, "declare it as bool")
+            raise EvalError(
+                "N007", f"{base.id} is {handle.type}, not true or false", expr, "declare it as bool"
+            )
         self.tensors[base.id] = handle
         return Index(Name(base.id), tuple(self.index(item) for item in expr.items))
 

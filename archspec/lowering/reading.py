@@ -50,7 +50,10 @@ def read_arguments(frame: Frame, word: type[Component], args: Mapping, span: Spa
         except LoweringError as error:
             found += error.diagnostics
     missing = [name for name, f in fields.items() if f.is_required() and args.get(name) is None]
-    found += [Diagnostic("S002", f"{word.words[0]} needs '{name}'", span, _example(fields[name])) for name in missing]
+    found += [
+        Diagnostic("S002", f"{word.words[0]} needs '{name}'", span, _example(fields[name]))
+        for name in missing
+    ]
     if found:
         raise LoweringError(*found)
     if broken:
@@ -98,7 +101,9 @@ def read_field(frame: Frame, field: FieldInfo, node: Node, name: str) -> Any:
     if isinstance(node, Scalar) and node.value is None and not node.quoted:
         if type(None) in pieces:
             return None
-        raise LoweringError(Diagnostic("S003", f"'{name}' cannot be null", node.span, "leave it out to take its default"))
+        raise LoweringError(
+            Diagnostic("S003", f"'{name}' cannot be null", node.span, "leave it out to take its default")
+        )
     words = tuple(w for p in pieces if get_origin(p) is Literal for w in get_args(p))
     nested = next((p for p in pieces if isinstance(p, type) and issubclass(p, BaseModel)), None)
     try:
@@ -109,9 +114,13 @@ def read_field(frame: Frame, field: FieldInfo, node: Node, name: str) -> Any:
         return READERS[slot.kind if slot else "text"](frame, node, slot or Slot("text"), words)
     except (EvalError, ExprSyntaxError) as fault:
         code = fault.code if isinstance(fault, EvalError) else "N010"
-        raise LoweringError(Diagnostic(code, fault.message, text_span(node, fault.at, fault.end), fault.hint)) from None
+        raise LoweringError(
+            Diagnostic(code, fault.message, text_span(node, fault.at, fault.end), fault.hint)
+        ) from None
     except Problem as fault:
-        raise LoweringError(Diagnostic(fault.code, f"'{name}': {fault.message}", node.span, fault.hint)) from None
+        raise LoweringError(
+            Diagnostic(fault.code, f"'{name}': {fault.message}", node.span, fault.hint)
+        ) from None
     except n.NumError as fault:
         raise LoweringError(Diagnostic("N004", f"'{name}': {fault}", node.span)) from None
 
@@ -124,7 +133,9 @@ def _nested(frame: Frame, model: type[BaseModel], node: Node, name: str) -> Base
     for key, value in node.entries:
         if key.value not in fields:
             hint = did_you_mean(str(key.value), fields) or f"known here: {', '.join(fields)}"
-            raise LoweringError(Diagnostic("S001", f"unknown argument '{key.value}' of {name}", key.span, hint))
+            raise LoweringError(
+                Diagnostic("S001", f"unknown argument '{key.value}' of {name}", key.span, hint)
+            )
         values[str(key.value)] = read_field(frame, fields[str(key.value)], value, str(key.value))
     return model(**values)
 
@@ -141,7 +152,11 @@ def value_of(frame: Frame, node: Node) -> Value:
     if isinstance(node, Sequence):
         return tuple(value_of(frame, item) for item in node.items)
     if isinstance(node, Scalar) and not isinstance(node.value, str):
-        return n.num(node.value) if isinstance(node.value, int | float) and not isinstance(node.value, bool) else node.value
+        return (
+            n.num(node.value)
+            if isinstance(node.value, int | float) and not isinstance(node.value, bool)
+            else node.value
+        )
     return evaluate(parse(text_of(node)), frame.value)
 
 
@@ -155,7 +170,9 @@ def number_of(frame: Frame, node: Node) -> Num:
 def _int(frame: Frame, node: Node, slot: Slot, words: tuple[str, ...]) -> Num:
     number = number_of(frame, node)
     if not number.static:
-        raise Problem("S003", f"{number} is known only when the model runs", hint="it must follow from params")
+        raise Problem(
+            "S003", f"{number} is known only when the model runs", hint="it must follow from params"
+        )
     value = int(number)
     if slot.low is not None and value < slot.low:
         raise Problem("S005", f"{number.described()} is below {slot.low:g}")
@@ -201,7 +218,11 @@ def _word(frame: Frame, node: Node, slot: Slot, words: tuple[str, ...]) -> str:
     if isinstance(value, str) and value in words:
         return value
     shown = value if isinstance(value, str) else describe(value)
-    raise Problem("S006", f"unknown word '{shown}'", hint=did_you_mean(str(shown), words) or f"one of: {', '.join(words)}")
+    raise Problem(
+        "S006",
+        f"unknown word '{shown}'",
+        hint=did_you_mean(str(shown), words) or f"one of: {', '.join(words)}",
+    )
 
 
 def _int_or_word(frame: Frame, node: Node, slot: Slot, words: tuple[str, ...]) -> Num | str:
@@ -229,7 +250,11 @@ def read_tensor(frame: Frame, node: Node) -> Handle:
         if key.value == "pop" and isinstance(inner, Scalar):
             return frame.lowering.pop(frame, inner)
     if not isinstance(node, Scalar):
-        raise Problem("S003", f"expected a tensor, found {kind(node)}", hint="a step's name, an expression, or {branch: [steps]}")
+        raise Problem(
+            "S003",
+            f"expected a tensor, found {kind(node)}",
+            hint="a step's name, an expression, or {branch: [steps]}",
+        )
     result = lower_expression(frame, parse(text_of(node)), "value")
     if not isinstance(result, Handle):
         shown = "a list" if isinstance(result, tuple) else describe(result)
@@ -239,11 +264,24 @@ def read_tensor(frame: Frame, node: Node) -> Handle:
 
 def _init(frame: Frame, node: Node, slot: Slot, words: tuple[str, ...]) -> Init:
     expr = parse(text_of(node))
-    named: dict[str, Expr] = {"zeros": Call("constant", (_literal(0.0),)), "ones": Call("constant", (_literal(1.0),))}
+    named: dict[str, Expr] = {
+        "zeros": Call("constant", (_literal(0.0),)),
+        "ones": Call("constant", (_literal(1.0),)),
+    }
     if isinstance(expr, Name):
         expr = named.get(expr.id, expr)
-    if not isinstance(expr, Call) or expr.function not in INITS or expr.kwargs or len(expr.args) not in (1, 2):
-        raise EvalError("S007", "not an initialisation", expr, "one of: normal(std), trunc_normal(std), uniform(low, high), constant(value), zeros, ones")
+    if (
+        not isinstance(expr, Call)
+        or expr.function not in INITS
+        or expr.kwargs
+        or len(expr.args) not in (1, 2)
+    ):
+        raise EvalError(
+            "S007",
+            "not an initialisation",
+            expr,
+            "one of: normal(std), trunc_normal(std), uniform(low, high), constant(value), zeros, ones",
+        )
     numbers = [evaluate(arg, frame.value) for arg in expr.args]
     if not all(isinstance(v, Num) for v in numbers):
         raise EvalError("S007", "an initialisation takes numbers", expr)

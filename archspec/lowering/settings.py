@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError, evaluate
-from archspec.dims.expr import Name
+from archspec.dims.expr import Expr, Name, children
+from archspec.dims.functions import MAX_ITEMS
 from archspec.dims.num import Num, Value
 from archspec.dims.parse import ExprSyntaxError, parse
-from archspec.errors import Collector, did_you_mean
-from archspec.lowering.faults import text_span
+from archspec.errors import Collector, Span, did_you_mean
+from archspec.lowering.faults import Broken, diagnose_in, text_span
+from archspec.spec.limits import stop_if_many
 from archspec.spec.node import Mapping, Node, Scalar, Sequence
 from archspec.spec.spec import Spec
 
 
 class Settings:
-    """The value of every param. Later layers win: document, preset, overrides."""
+    """The value of every param. Later layers win: document, preset, overrides.
+
+    A param may not read itself, in any branch of its expression. Those without a value are in `failed`.
+    """
 
     def __init__(self, spec: Spec, found: Collector) -> None:
         self.found = found
         self.nodes: dict[str, Node] = {str(k.value): v for k, v in spec.section("params").entries}
         self.values: dict[str, Value] = {}
         self.failed: set[str] = set()
-        self._open: list[str] = []
         self._overlay(spec)
         for name in self.nodes:
+            stop_if_many(found)
             self._settle(name)
 
     def _overlay(self, spec: Spec) -> None:
@@ -41,48 +48,94 @@ class Settings:
     def _set(self, name: Scalar, value: Node, *, apply: bool) -> None:
         key = str(name.value)
         if key not in self.nodes:
-            self.found.add("S021", f"there is no param '{key}'", name.span, did_you_mean(key, self.nodes))
+            stop_if_many(self.found)
+            hint = did_you_mean(key, self.nodes) or "set it under 'params' first"
+            self.found.add("S021", f"there is no param '{key}'", name.span, hint)
         elif apply:
             self.nodes[key] = value
 
-    def _settle(self, name: str) -> Value:
-        if name in self.values:
-            return self.values[name]
-        if name in self.failed:
-            raise KeyError(())
-        if name in self._open:
-            cycle = " -> ".join([*self._open[self._open.index(name) :], name])
-            self.found.add("N006", f"params go in a circle: {cycle}", self.nodes[name].span)
-            self.failed.update(self._open)
-            raise KeyError(())
-        self._open.append(name)
-        try:
-            value = self.read(self.nodes[name])
-        except (EvalError, ExprSyntaxError) as fault:
-            self._report(name, fault)
-            return None
-        finally:
-            self._open.pop()
-        if name in self.failed:
-            return None
-        self.values[name] = n.named(name, value) if isinstance(value, Num) else value
-        return self.values[name]
+    def _settle(self, name: str) -> None:
+        """The param's value, after those of all params it reads. Without recursion: chains may be long."""
+        open_: dict[str, Iterator[tuple[str, Span]]] = {}
+        if not self._known(name):
+            open_[name] = self._reads(self.nodes[name])
+        while open_:
+            current = next(reversed(open_))
+            read, span = next(open_[current], (None, None))
+            if read is None:
+                open_.popitem()
+                self._compute(current)
+            elif read in open_:
+                self._circle(list(open_), read, span)
+            elif not self._known(read):
+                open_[read] = self._reads(self.nodes[read])
 
-    def _report(self, name: str, fault: EvalError | ExprSyntaxError) -> None:
-        node = self.nodes[name]
-        code = fault.code if isinstance(fault, EvalError) else "N010"
-        if name not in self.failed:
-            self.found.add(code, fault.message, text_span(node, fault.at, fault.end), fault.hint)
-        self.failed.add(name)
+    def _known(self, name: str) -> bool:
+        return name in self.values or name in self.failed
+
+    def _reads(self, node: Node) -> Iterator[tuple[str, Span]]:
+        """The params that an expression names, and where it does."""
+        if isinstance(node, Sequence):
+            for item in node.items[:MAX_ITEMS]:
+                yield from self._reads(item)
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            return
+        try:
+            expr = parse(node.value)
+        except ExprSyntaxError:  # reported where it is computed
+            return
+        for name in _names(expr):
+            if name.id in self.nodes:
+                yield name.id, text_span(node, name.at, name.end)
+
+    def _circle(self, chain: list[str], again: str, span: Span | None) -> None:
+        circle = [*chain[chain.index(again) :], again]
+        message = f"params go in a circle: {' -> '.join(circle)}"
+        self.found.add("N006", message, span, "give one of them a value")
+        self.failed.update(circle)
+
+    def _compute(self, name: str) -> None:
+        if name in self.failed:
+            return
+        try:
+            value = self._value(self.nodes[name])
+        except Broken:
+            self.failed.add(name)
+        else:
+            self.values[name] = n.named(name, value) if isinstance(value, Num) else value
+
+    def _value(self, node: Node) -> Value:
+        """Raises `Broken`, the reason reported."""
+        if isinstance(node, Sequence) and len(node.items) <= MAX_ITEMS:
+            return tuple([self._value(item) for item in node.items])
+        try:
+            return self._read(node)
+        except (EvalError, ExprSyntaxError) as fault:
+            found = diagnose_in(node, fault)
+            self.found.add(found.code, found.message, found.span, found.hint)
+            raise Broken from None
 
     def read(self, node: Node) -> Value:
-        """A param's node to its value; a bare word that is no param stands for itself."""
+        """A node to its value; a bare word that is no param stands for itself.
+
+        Raises `EvalError`, `ExprSyntaxError`, and `KeyError` where a param it reads has failed.
+        """
+        try:
+            return self._read(node)
+        except Broken:
+            raise KeyError(()) from None
+
+    def _read(self, node: Node) -> Value:
         if isinstance(node, Sequence):
-            return tuple(self.read(item) for item in node.items)
-        if not isinstance(node, Scalar):
-            raise EvalError("N002", "a param is a number, a word or a list", Name("", 0, 1))
+            if len(node.items) > MAX_ITEMS:
+                message = f"a list of {len(node.items):,} items; at most {MAX_ITEMS:,} are read"
+                raise EvalError("N004", message, Name("", 0, 1), "write it as an expression, such as a range")
+            return tuple(self._read(item) for item in node.items)
+        if isinstance(node, Mapping):
+            raise Broken  # the outline of the document says so
         if not isinstance(node.value, str):
-            return n.num(node.value) if isinstance(node.value, int | float) and not isinstance(node.value, bool) else node.value
+            is_number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
+            return n.num(node.value) if is_number else node.value
         expr = parse(node.value)
         if isinstance(expr, Name) and expr.id not in self.nodes:
             return expr.id
@@ -91,4 +144,13 @@ class Settings:
     def _lookup(self, name: str) -> Value:
         if name not in self.nodes:
             raise KeyError(tuple(self.nodes))
-        return self._settle(name)
+        if name in self.failed:
+            raise Broken
+        return self.values[name]
+
+
+def _names(expr: Expr) -> Iterator[Name]:
+    if isinstance(expr, Name):
+        yield expr
+    for child in children(expr):
+        yield from _names(child)

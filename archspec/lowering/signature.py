@@ -22,10 +22,18 @@ def read_type(text: str) -> tuple[str | None, tuple[Expr, ...]]:
     """`int64[B, S]` as dtype (None where left out) and size expressions."""
     found = _TYPE.match(text)
     if not found:
-        raise Problem("S008", f"'{text}' is not a tensor type", hint="write it like 'int64[B, S]' or '[B, S, hidden_size]'")
+        raise Problem(
+            "S008",
+            f"'{text}' is not a tensor type",
+            hint="write it like 'int64[B, S]' or '[B, S, hidden_size]'",
+        )
     dtype, shape = found.groups()
     if dtype and dtype not in DTYPES:
-        raise Problem("S008", f"unknown dtype '{dtype}'", hint=did_you_mean(dtype, DTYPES) or f"one of: {', '.join(DTYPES)}")
+        raise Problem(
+            "S008",
+            f"unknown dtype '{dtype}'",
+            hint=did_you_mean(dtype, DTYPES) or f"one of: {', '.join(DTYPES)}",
+        )
     listing = parse(shape)
     if not isinstance(listing, Listing):
         raise Problem("S008", f"'{shape}' is not a list of sizes")
@@ -37,7 +45,7 @@ def declared_type(text: str, values: dict[str, Value], dims: dict[str, None]) ->
     dtype, sizes = read_type(text)
 
     def lookup(name: str) -> Value:
-        if name not in values:
+        if name not in values and name != "past":
             dims.setdefault(name)
         return values.get(name, n.symbol(name))
 
@@ -58,16 +66,28 @@ def match(frame: Frame, text: str, given: TensorType, name: str, bound: dict[str
         raise Problem("L010", f"'{name}' is declared {text.strip()}, but gets {given}", name)
     if dtype and dtype != given.dtype and not (dtype.startswith("float") and given.dtype.startswith("float")):
         raise Problem("L010", f"'{name}' is declared {dtype}, but gets {given}", name)
-    shape = tuple(_size(frame, size, actual, name, bound) for size, actual in zip(sizes, given.shape, strict=True))
+    shape = tuple(
+        _size(frame, size, actual, name, bound) for size, actual in zip(sizes, given.shape, strict=True)
+    )
     return TensorType(given.dtype, shape)
 
 
 def _size(frame: Frame, expr: Expr, actual: Num, name: str, bound: dict[str, Num]) -> Num:
-    if isinstance(expr, Name) and expr.id not in frame.values and expr.id not in frame.lowering.dims and expr.id != "past":
+    if (
+        isinstance(expr, Name)
+        and expr.id not in frame.values
+        and expr.id not in frame.lowering.dims
+        and expr.id != "past"
+    ):
         frame.values[expr.id] = Num(actual.value, expr)
         bound[expr.id] = actual
         return Num(actual.value, expr)
-    value = evaluate(expr, lambda word: n.symbol(word) if word in frame.lowering.dims and word not in frame.values else frame.value(word))
+    value = evaluate(
+        expr,
+        lambda word: (
+            n.symbol(word) if word in frame.lowering.dims and word not in frame.values else frame.value(word)
+        ),
+    )
     if not isinstance(value, Num) or not n.same(value, actual):
         shown = value.described() if isinstance(value, Num) else str(value)
         raise Problem("L010", f"'{name}' is declared with {shown}, but gets {actual.described()}", name)
@@ -83,7 +103,13 @@ def rebase(size: Num, values: dict[str, Value], dims: dict[str, None]) -> Num:
     """The number in a writing that this scope understands: its own if all its names agree, else the value."""
 
     def lookup(name: str) -> Value:
-        return values[name] if name in values else n.symbol(name) if name in dims or name == "past" else _unknown(name)
+        return (
+            values[name]
+            if name in values
+            else n.symbol(name)
+            if name in dims or name == "past"
+            else _unknown(name)
+        )
 
     try:
         again = evaluate(size.expr, lookup)

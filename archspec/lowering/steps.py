@@ -10,7 +10,8 @@ from archspec.components.base import Problem
 from archspec.dims.parse import ExprSyntaxError, parse
 from archspec.errors import Diagnostic, LoweringError, did_you_mean
 from archspec.ir.builder import Handle
-from archspec.ir.ops.elementwise import Arith, Scalar as ScalarOp
+from archspec.ir.ops.elementwise import Arith
+from archspec.ir.ops.elementwise import Scalar as ScalarOp
 from archspec.ir.ops.shape import Concat
 from archspec.lowering import blocks, loops
 from archspec.lowering.faults import FAULTS, Broken, diagnose, text_span
@@ -18,8 +19,19 @@ from archspec.lowering.frame import Frame
 from archspec.lowering.reading import number_of, read_arguments, read_tensor, value_of
 from archspec.lowering.tensors import lower_expression
 from archspec.spec.node import Mapping, Node, Scalar
+from archspec.spec.read_steps import Reader
 from archspec.spec.tree import (
-    Body, Branch, CallAgain, Each, Group, Parallel, Push, Reader, Repeat, Residual, Step, Word,
+    Body,
+    Branch,
+    CallAgain,
+    Each,
+    Group,
+    Parallel,
+    Push,
+    Repeat,
+    Residual,
+    Step,
+    Word,
 )  # fmt: skip
 
 Results = tuple[Handle, ...]
@@ -64,7 +76,11 @@ def _wanted(frame: Frame, step: Step) -> bool:
         at = text_span(step.common.when, getattr(fault, "at", 0), getattr(fault, "end", 1))
         raise LoweringError(diagnose(fault, at)) from None
     if not isinstance(value, bool):
-        raise LoweringError(Diagnostic("S003", "'when' is not true or false", step.common.when.span, "compare it, as in 'n != 0'"))
+        raise LoweringError(
+            Diagnostic(
+                "S003", "'when' is not true or false", step.common.when.span, "compare it, as in 'n != 0'"
+            )
+        )
     return value
 
 
@@ -79,8 +95,14 @@ def check_name(frame: Frame, step: Step) -> None:
     for name in names_of(step):
         taken = name in frame.steps if step.common.names else name in frame.builder.children
         if taken:
-            hint = "names are parameter paths: give each its own" if step.common.names else "name them: '- first: op'"
-            raise LoweringError(Diagnostic("S110", f"two steps are called '{name}' here", step.common.span, hint))
+            hint = (
+                "names are parameter paths: give each its own"
+                if step.common.names
+                else "name them: '- first: op'"
+            )
+            raise LoweringError(
+                Diagnostic("S110", f"two steps are called '{name}' here", step.common.span, hint)
+            )
         frame.steps[name] = step
 
 
@@ -104,7 +126,9 @@ def varied(frame: Frame, step: Step) -> Step:
     for name in names_of(step):
         if name in frame.vary:
             frame.used.add(name)
-            again = Reader(frame.lowering.found).keyed(Scalar(name, name, step.common.span), frame.vary[name], step.common.span)
+            again = Reader(frame.lowering.found).keyed(
+                Scalar(name, name, step.common.span), frame.vary[name], step.common.span
+            )
             step = again or step
         if isinstance(step, Word):
             args = {k: v for k, v in frame.vary.items() if k.startswith(f"{name}.") and k.count(".") == 1}
@@ -157,7 +181,7 @@ def component(frame: Frame, step: Word, word: type[Component]) -> Results:
     args = with_defaults(frame, step)
     found = read_arguments(frame, word, args, step.word.span)
     inputs = () if word.source else (_input(frame, step.args),)
-    return found.lower(frame.place(names_of(step)[0]), *inputs)
+    return found.lower(frame.place(names_of(step)[0], anonymous=not step.common.names), *inputs)
 
 
 def with_defaults(frame: Frame, step: Word) -> Mapping:
@@ -217,8 +241,14 @@ def _residual(frame: Frame, step: Residual) -> Results:
     if step.scale is not None:
         out = frame.builder.apply(ScalarOp("mul", number_of(frame, step.scale)), out, name="scaled")
     name = step.common.names[0] if step.common.names else "x"
-    if skip.type.rank != out.type.rank or any(a.value != b.value for a, b in zip(skip.type.shape, out.type.shape, strict=True)):
-        raise Problem("T001", f"a residual adds {out.type} to {skip.type}", hint="give it a 'shortcut' that changes the shape")
+    if skip.type.rank != out.type.rank or any(
+        a.value != b.value for a, b in zip(skip.type.shape, out.type.shape, strict=True)
+    ):
+        raise Problem(
+            "T001",
+            f"a residual adds {out.type} to {skip.type}",
+            hint="give it a 'shortcut' that changes the shape",
+        )
     frame.builder.span = step.common.span
     return (frame.builder.apply(Arith("add"), skip, out, name=name),)
 
@@ -264,7 +294,14 @@ def _call(frame: Frame, step: CallAgain) -> Results:
     earlier = frame.steps.get(target)
     if not isinstance(earlier, Word) or target not in frame.builder.children:
         options = [name for name in frame.steps if name in frame.builder.children]
-        raise LoweringError(Diagnostic("L006", f"'{target}' is no module of this body to call again", step.target.span, did_you_mean(target, options) or f"modules here: {', '.join(options)}"))
+        raise LoweringError(
+            Diagnostic(
+                "L006",
+                f"'{target}' is no module of this body to call again",
+                step.target.span,
+                did_you_mean(target, options) or f"modules here: {', '.join(options)}",
+            )
+        )
     entries = tuple(e for e in earlier.args.entries if e[0].value not in ("in", *step.args.keys()))
     again = Word(earlier.common, earlier.word, Mapping((*entries, *step.args.entries), step.args.span))
     return _word(frame, again)

@@ -9,7 +9,16 @@ from archspec.components.base import Place
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError, describe, evaluate
 from archspec.dims.expr import (
-    Binary, Call, Conditional, Expr, Index, Listing, Literal, Name, Slice, Unary,
+    Binary,
+    Call,
+    Conditional,
+    Expr,
+    Index,
+    Listing,
+    Literal,
+    Name,
+    Slice,
+    Unary,
 )  # fmt: skip
 from archspec.dims.num import Num, Value
 from archspec.errors import did_you_mean
@@ -69,11 +78,15 @@ class _Lower:
         except KeyError:
             options = (*tensors, *self.frame.values)
             shown = f"tensors here: {', '.join(tensors)}" if tensors else None
-            raise EvalError("N001", f"unknown name '{expr.id}'", expr, did_you_mean(expr.id, options) or shown) from None
+            raise EvalError(
+                "N001", f"unknown name '{expr.id}'", expr, did_you_mean(expr.id, options) or shown
+            ) from None
 
     def unary(self, op: str, x: Result, expr: Expr) -> Result:
         if isinstance(x, Handle):
-            return self.at.builder.apply(elementwise.Map("not" if op == "not" else "neg"), x, name=self.at.name)
+            return self.at.builder.apply(
+                elementwise.Map("not" if op == "not" else "neg"), x, name=self.at.name
+            )
         return self.number(expr)
 
     def binary(self, expr: Binary) -> Result:
@@ -92,7 +105,13 @@ class _Lower:
     def combine(self, expr: Binary, left: Result, right: Result) -> Value:
         """Two values that are no tensors; they may come from `size(x, axis)`, so names are not read again."""
         found = {"left": left, "right": right}
-        again = Binary(expr.op, Name("left", expr.left.at, expr.left.end), Name("right", expr.right.at, expr.right.end), expr.at, expr.end)
+        again = Binary(
+            expr.op,
+            Name("left", expr.left.at, expr.left.end),
+            Name("right", expr.right.at, expr.right.end),
+            expr.at,
+            expr.end,
+        )
         return evaluate(again, found.__getitem__)  # type: ignore[arg-type]  # neither is a tensor here
 
     def tensors(self, op: str, a: Handle, b: Handle) -> Handle:
@@ -111,7 +130,9 @@ class _Lower:
         if op not in _ARITH:
             raise EvalError("N002", f"'{op}' does not combine a tensor and a number", expr)
         commutes = op in "+*"
-        return self.at.builder.apply(elementwise.Scalar(_ARITH[op], other, flip and not commutes), x, name=self.at.name)
+        return self.at.builder.apply(
+            elementwise.Scalar(_ARITH[op], other, flip and not commutes), x, name=self.at.name
+        )
 
     def index(self, expr: Index) -> Result:
         base = self.visit(expr.base)
@@ -145,7 +166,9 @@ class _Lower:
         return x
 
     def unit(self, x: Handle, axis: int) -> Handle:
-        return self.at.builder.apply(shape.Reshape((*x.type.shape[:axis], n.num(1), *x.type.shape[axis:])), x, name=self.at.name)
+        return self.at.builder.apply(
+            shape.Reshape((*x.type.shape[:axis], n.num(1), *x.type.shape[axis:])), x, name=self.at.name
+        )
 
     def slice(self, x: Handle, axis: int, item: Slice) -> Handle:
         if item.start is None and item.stop is None and item.step is None:
@@ -169,14 +192,20 @@ class _Lower:
         size = x.type.shape[axis_of(x.type, axis)]
         start = size + position if position.static and int(position) < 0 else position
         one = self.at.builder.apply(shape.Slice(axis, start, start + 1), x, name=self.at.name)
-        return self.at.builder.apply(shape.Reshape(x.type.shape[:axis] + x.type.shape[axis + 1 :]), one, name=self.at.name)
+        return self.at.builder.apply(
+            shape.Reshape(x.type.shape[:axis] + x.type.shape[axis + 1 :]), one, name=self.at.name
+        )
 
     def call(self, expr: Call) -> Result:
         function = FUNCTIONS.get(expr.function)
         words = expr.function == "cast"
         args = [self.word(a) if words and i else self.visit(a) for i, a in enumerate(expr.args)]
         kwargs = {key: self.word(value) if words else self.visit(value) for key, value in expr.kwargs}
-        if function is None or not any(_has_tensor(a) for a in (*args, *kwargs.values())) and expr.function not in _SOURCES:
+        if (
+            function is None
+            or (not any(_has_tensor(a) for a in (*args, *kwargs.values()))
+            and expr.function not in _SOURCES)
+        ):
             return self.plain_call(expr, args)
         return self.bind(expr, args, kwargs)
 
@@ -187,7 +216,9 @@ class _Lower:
         """A function of numbers, whose arguments are known already."""
         if expr.kwargs or any(_has_tensor(a) for a in args):
             known = tuple(FUNCTIONS)
-            raise EvalError("N003", f"unknown function '{expr.function}'", expr, did_you_mean(expr.function, known))
+            raise EvalError(
+                "N003", f"unknown function '{expr.function}'", expr, did_you_mean(expr.function, known)
+            )
         found = {f"a{k}": a for k, a in enumerate(args)}
         names = tuple(Name(key, e.at, e.end) for key, e in zip(found, expr.args, strict=True))
         return evaluate(Call(expr.function, names, (), expr.at, expr.end), found.__getitem__)  # type: ignore[arg-type]  # no tensors
@@ -199,7 +230,9 @@ class _Lower:
             bound = signature.bind(self.at, *args, **kwargs)
         except TypeError as error:
             shown = ", ".join(p for p in list(signature.parameters)[1:])
-            raise EvalError("N003", f"{expr.function}: {error}", expr, f"write {expr.function}({shown})") from None
+            raise EvalError(
+                "N003", f"{expr.function}: {error}", expr, f"write {expr.function}({shown})"
+            ) from None
         for key, value in list(bound.arguments.items())[1:]:
             kind = signature.parameters[key].kind
             if kind is inspect.Parameter.VAR_POSITIONAL:
@@ -240,10 +273,11 @@ def _coerce(value: Result, hint: Any, name: str, expr: Call) -> Any:
             return value
         if _is_sequence(kind) and isinstance(value, tuple) and all(isinstance(v, Handle) for v in value):
             return value
-    shown = "a tensor" if isinstance(value, Handle) else "a list" if isinstance(value, tuple) else describe(value)
+    shown = (
+        "a tensor" if isinstance(value, Handle) else "a list" if isinstance(value, tuple) else describe(value)
+    )
     raise EvalError("N003", f"{expr.function}: '{name}' cannot be {shown}", expr)
 
 
 def _is_sequence(hint: Any) -> bool:
     return "Sequence" in str(get_origin(hint))
-

@@ -20,7 +20,12 @@ def layer_value(node: Node, layer: int, count: int, path: str) -> Node:
     """
     if isinstance(node, Sequence):
         if len(node.items) != count:
-            raise _fault("L030", f"'{path}' has {len(node.items)} values for {count} layers", node, "give one per layer, or {cycle: […]}")
+            raise _fault(
+                "L030",
+                f"'{path}' has {len(node.items)} values for {count} layers",
+                node,
+                "give one per layer, or {cycle: […]}",
+            )
         return node.items[layer]
     if isinstance(node, Scalar):
         return node
@@ -39,7 +44,12 @@ def _at(at: Mapping, rest: Node, layer: int, count: int, path: str) -> Node:
         text = str(key.value)
         number = int(text) if text.lstrip("-").isdigit() and len(text) < 10 else None
         if number is None or not -count <= number < count:
-            raise _fault("L030", f"'{path}' names layer {text}, but there are {count}", key, f"layers run from 0 to {count - 1}")
+            raise _fault(
+                "L030",
+                f"'{path}' names layer {text}, but there are {count}",
+                key,
+                f"layers run from 0 to {count - 1}",
+            )
         if number % count == layer:
             chosen = value
     return chosen

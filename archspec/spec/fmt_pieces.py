@@ -40,13 +40,13 @@ class Piece:
     """
 
     role: str
+    style: str
     line: int
     column: int
     end_line: int
     end_column: int
     indent: int
     shift: int
-    style: str
     in_flow: bool
     is_key: bool
     is_alone: bool
@@ -111,7 +111,8 @@ class _Walk:
     def _piece(self, token: yaml.Token, role: str) -> Piece:
         start = cast("Mark", token.start_mark)
         style = str(token.style or "") if isinstance(token, yaml.ScalarToken) else ""
-        is_alone = role == "scalar" and not (self._flow or self._key_comes or start.line == self._line)
+        is_first = bool(self._frames) and not (self._flow or self._key_comes or start.line == self._line)
+        is_alone = is_first and role == "scalar"
         indent, shift = self._place(start, role, style)
         is_key, self._key_comes = self._key_comes and role == "scalar", False
         if isinstance(token, _FLOW_STARTS):
@@ -120,20 +121,8 @@ class _Walk:
             self._flow.pop()
         end_line, end_column = self._end(token, style)
         self._line = end_line
-        in_flow = bool(self._flow)
-        return Piece(
-            role,
-            start.line,
-            start.column,
-            end_line,
-            end_column,
-            indent,
-            shift,
-            style,
-            in_flow,
-            is_key,
-            is_alone,
-        )
+        place = (start.line, start.column, end_line, end_column, indent, shift)
+        return Piece(role, style, *place, bool(self._flow), is_key, is_alone)
 
     def _place(self, start: Mark, role: str, style: str) -> tuple[int, int]:
         if self._flow:
@@ -142,7 +131,7 @@ class _Walk:
             return start.column, 0
         top = self._frames[-1]
         shift = top.indent - top.column
-        if role in "-?:" or self._key_comes:
+        if role in ("-", "?", ":") or self._key_comes:
             return top.indent, shift
         indent = top.indent + INDENT
         return indent, shift if start.line == self._line or style in BLOCK_STYLES else indent - start.column
@@ -167,7 +156,5 @@ def _blank_width(lines: list[str]) -> int:
         return -1
     if any(sign.isdigit() for sign in style):
         return 0
-    return min(
-        (len(line) - len(line.lstrip(" ")) for line in content if line.strip()),
-        default=len(max(lines, key=len)),
-    )
+    widths = [len(line) - len(line.lstrip(" ")) for line in content if line.strip()]
+    return min(widths, default=-1)

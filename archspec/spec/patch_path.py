@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from archspec.errors import Diagnostic, Span, SpecError, did_you_mean
 from archspec.spec.node import Mapping, Node, Scalar, Sequence
+from archspec.spec.yaml_scalar import shorten
 
 Trail: TypeAlias = tuple[int, ...]
 
@@ -42,7 +43,7 @@ def locate(root: Mapping, path: Scalar) -> Place:
     if not found:
         raise SpecError(search.failure(path))
     places = ", ".join(str(place.span) for place in found.values())
-    message = f"'{path.value}' names {len(found)} places: {places}"
+    message = f"'{shorten(str(path.value))}' names {len(found)} places: {places}"
     raise SpecError(Diagnostic("P008", message, path.span, "put the name of the scope around it in front"))
 
 
@@ -111,9 +112,10 @@ class _Search:
     def failure(self, path: Scalar) -> Diagnostic:
         offset, node, trail = self._stop
         word = self._text[offset:].split(".")[0]
-        outer = f"'{self._text[: offset - 1]}'" if offset else "the document"
-        span = path.span.shifted(offset + (1 if path.quoted else 0), max(1, len(word)))
-        return Diagnostic("P007", f"there is no '{word}' in {outer}", span, self._hint(word, node, trail))
+        outer = f"'{shorten(self._text[: offset - 1])}'" if offset else "the document"
+        span = path.span.shifted(offset + int(path.quoted), len(word))
+        message = f"there is no '{shorten(word)}' in {outer}"
+        return Diagnostic("P007", message, span, self._hint(word, node, trail))
 
     def _hint(self, word: str, node: Node, trail: Trail) -> str:
         block = _block_of(node, self._root)

@@ -8,7 +8,8 @@ from pathlib import Path
 from archspec.errors import Collector
 from archspec.spec.models import Document
 from archspec.spec.node import Mapping, Node, Scalar, Sequence
-from archspec.spec.tree import Body, Reader
+from archspec.spec.read_steps import Reader
+from archspec.spec.tree import Body
 from archspec.spec.validate import validate
 
 
@@ -47,22 +48,28 @@ class Spec:
 
 
 def read_spec(
-    node: Node, *, path: Path | None = None, preset: str | None = None,
+    node: Node,
+    *,
+    path: Path | None = None,
+    preset: str | None = None,
     overrides: tuple[tuple[str, Scalar | Sequence], ...] = (),
-) -> Spec:  # fmt: skip
+    found: Collector | None = None,
+) -> Spec:
     """A resolved document as a spec.
 
-    Raises `SpecError` with every finding of the outline and of the bodies.
+    Raises `SpecError` with every finding of the outline and of the bodies. With `found` they are left there, and
+    the spec holds what could be read, so that lowering can add its own: only a document that is no mapping, or
+    one with very many findings, raises.
     """
-    document = validate(node)
+    kept = found or Collector()
+    document = validate(node, kept)
     assert isinstance(node, Mapping)
-    found = Collector()
-    reader = Reader(found)
+    reader = Reader(kept)
     model = node.get("model")
-    assert model is not None
-    body = reader.body(model)
+    body = reader.body(model) if model is not None else ()
     blocks = {name: _block(name, inner, reader) for name, inner in _blocks(node)}
-    found.raise_if_any()
+    if found is None:
+        kept.raise_if_any()
     return Spec(document, node, body, blocks, path, preset, overrides)
 
 
@@ -75,11 +82,14 @@ def _blocks(node: Mapping) -> list[tuple[str, Mapping]]:
 
 def _block(name: str, node: Mapping, reader: Reader) -> BlockDef:
     body, summary, returns = node.get("body"), node.get("summary"), node.get("returns")
-    assert body is not None
     items = returns.items if isinstance(returns, Sequence) else (returns,) if returns is not None else ()
     args, inputs = node.get("args"), node.get("in")
     return BlockDef(
-        name, str(summary.value) if isinstance(summary, Scalar) else "", args if isinstance(args, Mapping) else None,
-        inputs if isinstance(inputs, Mapping) else None, reader.body(body),
-        tuple(i for i in items if isinstance(i, Scalar)), node,
-    )  # fmt: skip
+        name,
+        str(summary.value) if isinstance(summary, Scalar) else "",
+        args if isinstance(args, Mapping) else None,
+        inputs if isinstance(inputs, Mapping) else None,
+        reader.body(body) if body is not None else (),
+        tuple(i for i in items if isinstance(i, Scalar)),
+        node,
+    )

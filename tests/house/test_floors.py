@@ -10,12 +10,13 @@ FLOORS = (
     {"cli"},
     {"__init__"},
     {"api"},
+    {"generate", "schema", "resolve"},
     {"analysis", "backends", "diagram", "weights"},
     {"lowering"},
     {"components"},
     {"spec", "ir"},
     {"dims"},
-    {"units", "library", "atomic"},
+    {"units", "library", "atomic", "report", "explain"},
     {"errors"},
 )
 LEVEL = {room: -depth for depth, rooms in enumerate(FLOORS) for room in rooms}

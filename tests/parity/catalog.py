@@ -27,27 +27,33 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """`case` gives the inputs, `inputs` what the loss reads besides; `theirs` maps reference arguments to ours."""
+    """`case` gives the inputs, except those that the loss makes itself (`fed`); `inputs` is what it reads besides.
+
+    `theirs`: further arguments of the reference, by our names.
+    """
 
     case: str
     theirs: dict[str, str]
     inputs: dict[str, Draw] = field(default_factory=dict[str, Draw])
+    fed: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """Inputs that a step takes a piece of (`steps`) or the beginning of (`grows`), along the last axis; `gives`: outputs with that axis.
+    """Inputs that a step takes a piece of (`steps`, the tokens first) or the beginning of (`grows`), on the last axis.
 
-    `start`: the token that a new sequence begins with, where it does not continue a prompt.
+    `gives`: outputs of a step, [B, tokens, ...]. `generate`: cases that greedy decoding continues.
+    `start`: the token that a sequence begins with, where it does not continue a prompt.
     """
 
     steps: list[str]
     gives: list[str]
+    generate: list[str]
     grows: list[str] = field(default_factory=list[str])
     start: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """A spec of ours with its params, and the reference class with its config.
 

@@ -88,6 +88,7 @@ def test_canonical_text_is_left_alone():
         ),
         ("a: |\n  x\n\n\n\nb: 1\n", "a: |\n  x\n\nb: 1\n"),
         ("a: |+\n  x\n\n\n\nb: 1\n", "a: |+\n  x\n\n\n\nb: 1\n"),
+        ("a:\n    b: |1\n       x\n      y\n\n\n    c: 1\n", "a:\n  b: |1\n     x\n    y\n\n  c: 1\n"),
         ("a: |\n  x  \n\n  y", "a: |\n  x  \n\n  y"),
         ("a: |+\n  x\n\n", "a: |+\n  x\n\n"),
         ("a:  1  # x\nbb: 22  # y\n", "a:  1  # x\nbb: 22  # y\n"),

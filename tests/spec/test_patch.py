@@ -30,7 +30,8 @@ def refusals(*verbs: str) -> tuple[Diagnostic, ...]:
         # set: arguments are merged, short forms become mappings first
         ("{at: blocks.block.attn, set: {mask: null, rope: {theta: 1e4}}}", (*FIRST, 1),
          {"attn": {"op": "attention", "mask": None, "rope": {"theta": 10000.0}}}),
-        ("{at: blocks.block.ln_1, set: {eps: 1e-6}}", (*FIRST, 0), {"ln_1": {"op": "layernorm", "eps": 1e-6}}),
+        ("{at: blocks.block.ln_1, set: {eps: 1e-6}}", (*FIRST, 0),
+         {"ln_1": {"op": "layernorm", "eps": 1e-6}}),
         ("{at: model.silu, set: {when: c}}", ("model", 5), {"silu": {"when": "c"}}),
         ("{at: blocks.block.ln_1, set: {op: rmsnorm}}", (*FIRST, 0), {"ln_1": {"op": "rmsnorm"}}),
         ("{at: model.towers.inner, set: {when: c}}", ("model", 3, "towers", "body", 1, "inner"),
@@ -39,7 +40,8 @@ def refusals(*verbs: str) -> tuple[Diagnostic, ...]:
          {"branches": [[{"left": "linear"}], [{"right": "linear"}, "gelu"]], "join": "concat"}),
         ("{at: blocks.block.conv_shortcut, set: {out: 1}}", (*BODY, 1, "residual", "shortcut"),
          {"conv_shortcut": {"op": "linear", "out": 1}}),
-        ("{at: model.h, set: {vary: {attn.window: [1, 2]}}}", ("model", 2, "h", "vary"), {"attn.window": [1, 2]}),
+        ("{at: model.h, set: {vary: {attn.window: [1, 2]}}}", ("model", 2, "h", "vary"),
+         {"attn.window": [1, 2]}),
         ("{at: params, set: {dropout: 0, x: 1}}", ("params",),
          {"hidden_size": 64, "num_layers": 2, "dropout": 0, "x": 1}),
         ("{at: weights.hf, set: {class: X}}", ("weights", "hf", "class"), "X"),
@@ -55,7 +57,8 @@ def refusals(*verbs: str) -> tuple[Diagnostic, ...]:
         ('{at: "blocks.block.q, k, v", replace: "f(x)"}', (*BODY, 2), {"q, k, v": "f(x)"}),
         # delete
         ("{at: model.silu, delete: true}", ("model", 5), {"lm_head": {"op": "linear", "out": 10}}),
-        ("{at: blocks.block.residual.attn, delete: true}", FIRST, [{"ln_1": "layernorm"}, {"dropout": {"p": "dropout"}}]),
+        ("{at: blocks.block.residual.attn, delete: true}", FIRST,
+         [{"ln_1": "layernorm"}, {"dropout": {"p": "dropout"}}]),
         ("{at: tie.lm_head.weight, delete: true}", ("tie",), {}),
         ("{at: outputs.hidden, delete: true}", ("outputs",), {"logits": "lm_head"}),
         ("{at: blocks.block.attn.mask, delete: true}", (*FIRST, 1, "attn"), {"op": "attention"}),
@@ -74,7 +77,8 @@ def refusals(*verbs: str) -> tuple[Diagnostic, ...]:
         ("{at: model.res, replace: x}", ("model", 3, "towers", "body", 0), {"res": "x"}),
         ("{at: model.deep, replace: x}", ("model", 3, "towers", "body", 1, "inner", 0), {"deep": "x"}),
         ("{at: model.up.each.m, replace: [3]}", ("model", 4, "up", "each", "m"), [3]),
-        ("{at: model.up.inner.last, replace: x}", ("model", 4, "up", "body", 1, "inner", "body", 0), {"last": "x"}),
+        ("{at: model.up.inner.last, replace: x}", ("model", 4, "up", "body", 1, "inner", "body", 0),
+         {"last": "x"}),
         ("{at: model.dropout, replace: x}", ("model", 1), {"dropout": "x"}),
         ("{at: blocks.block.in.x, replace: '[B]'}", ("blocks", "block", "in", "x"), "[B]"),
     ],
@@ -99,8 +103,14 @@ def test_verbs_apply_in_order():
     ]
 
 
+def test_a_step_with_nothing_after_its_colon_takes_arguments():
+    parent = {"p.yaml": "model:\n  - silu:\n  - gelu: ~\n"}
+    node = resolved("extends: p.yaml\npatch: [{at: model.silu, set: {when: c}}]", parent)
+    assert at(node, "model") == [{"silu": {"when": "c"}}, {"gelu": None}]
+
+
 def test_a_section_can_be_deleted():
-    assert "losses" not in patched("{at: losses, delete: true}").keys()
+    assert patched("{at: losses, delete: true}").get("losses") is None
 
 
 def test_what_was_written_keeps_its_span():
@@ -127,21 +137,31 @@ def texts(node: Any) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("verb", "code", "message", "hint"),
     [
-        ("{at: blocks.block.«attm», delete: true}", "P007", "there is no 'attm' in 'blocks.block'", "did you mean 'attn'?"),
-        ("{at: blocks.«blok».attn, delete: true}", "P007", "there is no 'blok' in 'blocks'", "did you mean 'block'?"),
-        ("{at: «modle».wte, delete: true}", "P007", "there is no 'modle' in the document", "did you mean 'model'?"),
+        ("{at: blocks.block.«attm», delete: true}", "P007", "there is no 'attm' in 'blocks.block'",
+         "did you mean 'attn'?"),
+        ("{at: blocks.«blok».attn, delete: true}", "P007", "there is no 'blok' in 'blocks'",
+         "did you mean 'block'?"),
+        ("{at: «modle».wte, delete: true}", "P007", "there is no 'modle' in the document",
+         "did you mean 'model'?"),
         ("{at: 'blocks.block.«attm»', delete: true}", "P007", "no 'attm'", "did you mean 'attn'?"),
-        ("{at: params.«zzz», replace: 1}", "P007", "no 'zzz' in 'params'", "there is: hidden_size, num_layers, dropout"),
+        ("{at: params.«zzz», replace: 1}", "P007", "no 'zzz' in 'params'",
+         "there is: hidden_size, num_layers, dropout"),
         ("{at: model.h.«attn», delete: true}", "P007", "no 'attn' in 'model.h'", "patch 'blocks.block.attn'"),
-        ("{at: model.silu.«x», delete: true}", "P007", "no 'x' in 'model.silu'", "it holds nothing with a name"),
+        ("{at: model.silu.«x», delete: true}", "P007", "no 'x' in 'model.silu'",
+         "it holds nothing with a name"),
         ("{at: blocks.«attn», delete: true}", "P007", "no 'attn' in 'blocks'", "there is: block"),
-        ("{at: tie.«lm_head», delete: true}", "P007", "no 'lm_head' in 'tie'", "did you mean 'lm_head.weight'?"),
-        ("{at: «blocks.block.dropout», delete: true}", "P008", "names 2 places: base.yaml:18:13, base.yaml:24:15", "in front"),
+        ("{at: tie.«lm_head», delete: true}", "P007", "no 'lm_head' in 'tie'",
+         "did you mean 'lm_head.weight'?"),
+        ("{at: «blocks.block.dropout», delete: true}", "P008",
+         "names 2 places: base.yaml:18:13, base.yaml:24:15", "in front"),
         ("{at: «blocks.block.residual», delete: true}", "P008", "names 2 places", "in front"),
         ("{at: «model.inner», delete: true}", "P008", "names 2 places", "in front"),
-        ("{at: params.dropout, set: «{x: 1}»}", "P009", "'set' needs a mapping here, not a number", "use 'replace'"),
-        ("{after: params.dropout, insert: {«num_layers»: 1}}", "P009", "'num_layers' is already there", "'replace'"),
-        ("{after: params.dropout, insert: «x»}", "P009", "a mapping takes a key with a value", "insert: {name: value}"),
+        ("{at: params.dropout, set: «{x: 1}»}", "P009", "'set' needs a mapping here, not a number",
+         "use 'replace'"),
+        ("{after: params.dropout, insert: {«num_layers»: 1}}", "P009", "'num_layers' is already there",
+         "'replace'"),
+        ("{after: params.dropout, insert: «x»}", "P009", "a mapping takes a key with a value",
+         "insert: {name: value}"),
         ("«3»", "P006", "a verb is a mapping, not an integer", "write {at: PATH"),
         ("{at: a, «sett»: {}}", "P006", "'sett' is not a word of 'patch'", "did you mean 'set'?"),
         ("«{at: a}»", "P006", "one place and one change", "write {at: PATH"),
@@ -157,7 +177,8 @@ def texts(node: Any) -> list[tuple[str, str]]:
         ("{at: a, set: «{}»}", "P006", "not an empty mapping", "set: {name: value}"),
         ("{at: a, set: «x»}", "P006", "not a string", "set: {name: value}"),
         ("{after: a, insert: «{a: 1, b: 2}»}", "P006", "'insert' takes one step", "insert: {name: value}"),
-        ("{at: blocks.block.attn.mask, replace: «" + "[" * 60 + "]" * 60 + "»}", "P010", "64 levels", "block"),
+        ("{at: blocks.block.attn.mask, replace: «" + "[" * 60 + "]" * 60 + "»}", "P010", "64 levels",
+         "block"),
     ],
 )  # fmt: skip
 def test_a_wrong_verb_is_located(verb: str, code: str, message: str, hint: str):
@@ -181,6 +202,12 @@ def test_the_findings_of_all_verbs_are_shown():
         found.code for found in refusals("{at: x, delete: true}", "{at: y}", "{at: model.zz, delete: true}")
     ]
     assert codes == ["P007", "P006", "P007"]
+
+
+def test_a_message_about_a_long_path_is_short():
+    (found,) = refusals(f"{{at: params.{'x' * 10_000}.y, delete: true}}")
+    assert found.code == "P007"
+    assert len(str(found)) < 300
 
 
 @pytest.mark.parametrize("patch", ["null", "{at: x, delete: true}", "x"])

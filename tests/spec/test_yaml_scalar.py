@@ -25,10 +25,11 @@ CORE: list[tuple[str, type]] = [
 ]
 
 NUMBER_LIKE = st.text(alphabet="0123456789+-.eExXoO_:abcdefinINFnaNA", min_size=1, max_size=8)
-WORD_LIKE = st.sampled_from(
-    "null Null NULL nULL ~ true True TRUE tRUE false yes no on off y n .inf -.INF .Nan .NaN 0o17 0x1F 0b1 0X1 "
-    "1_000 1:30 2001-01-01 1e-5 1e5 1. .5 . + - -. 1e +1 -0 0 00 0.0 01.5 1.2.3 ١٢ ² 1e+ =  << 12e03 0o8 0xg".split()
-)
+WORDS = """
+    null Null NULL nULL ~ true True TRUE tRUE false yes no on off y n .inf -.INF .Nan .NaN 0o17 0x1F 0b1 0X1
+    1_000 1:30 2001-01-01 1e-5 1e5 1. .5 . + - -. 1e +1 -0 0 00 0.0 01.5 1.2.3 ١٢ ² 1e+ = << 12e03 0o8 0xg
+"""
+WORD_LIKE = st.sampled_from(WORDS.split())
 
 
 def by_the_standard(text: str) -> type:

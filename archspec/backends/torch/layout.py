@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 
 WIDTH = 110
@@ -29,10 +31,17 @@ def commented(line: str, comment: str | None) -> str:
     return full if comment and len(full) <= WIDTH else line
 
 
+def _folded(line: str, width: int) -> list[str]:
+    """A line in pieces of at most `width`, later ones under the first one's text."""
+    head = re.match(r"\w+ {2,}", line)
+    return textwrap.wrap(line, width, subsequent_indent=" " * (head.end() if head else 0)) or [""]
+
+
 def docstring(text: Sequence[str], indent: int) -> list[str]:
     """A docstring of one or more lines; what could end it early is defused."""
     pad = " " * indent
-    lines = [line.replace("\\", "\\\\").replace('"""', "'''").rstrip() for line in text]
+    safe = [line.replace("\\", "\\\\").replace('"""', "'''").rstrip() for line in text]
+    lines = [part for line in safe for part in _folded(line, WIDTH - indent - 8)]
     if len(lines) == 1:
         closing = ' """' if lines[0].endswith('"') else '"""'
         return [f'{pad}"""{lines[0]}{closing}']

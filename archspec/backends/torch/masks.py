@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.backends.torch.dialect import Mask
-from archspec.backends.torch.layout import commented, wrapped
+from archspec.backends.torch.layout import commented, docstring, wrapped
 from archspec.backends.torch.passes.attention import conjuncts, may_be_absent
 from archspec.backends.torch.python import python
 from archspec.dims.expr import Binary, Call, Expr, Index, Name, Unary, names, write
@@ -40,8 +40,9 @@ def mask_function(name: str, op: Mask, operands: tuple[Value | None, ...], span:
     params = [_annotated(a, given) for a in arguments]
     result = "Tensor | None" if optional else "Tensor"
     head = wrapped(f"def {name}(", params, f") -> {result}:", 0)
-    doc = f'    """True where a query may look: {write(op.rule)}.' + (" None: the attention's own causal rule says it." if op.implied else "")
-    return MaskFunction((*head, doc + '"""', *(f"    {line}" if line else "" for line in body)), arguments)
+    doc = [f"True where a query may look: {write(op.rule)}."]
+    doc += ["", "None where the attention's own causal flag says the same."] if op.implied else []
+    return MaskFunction((*head, *docstring(doc, 4), *(f"    {line}" if line else "" for line in body)), arguments)
 
 
 def _annotated(name: str, given: dict[str, Value]) -> str:
@@ -61,6 +62,8 @@ def _start(op: Mask, plain: list[Expr], looked: list[Expr], given: dict[str, Val
     if "k" in used:
         lines.append(commented("k = torch.arange(keys, device=device)", "[K]"))
     joined = " & ".join(writer.term(t, nested=len(plain) > 1) for t in plain)
+    if plain and not looked:
+        return [*lines, f"return {joined}"]
     lines.append(f"mask = {joined}" if plain else "mask = torch.ones((), dtype=torch.bool, device=device)")
     for term in looked:
         lines += _narrowed(term, given, writer)

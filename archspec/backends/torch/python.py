@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from archspec.backends.torch.code import AND, ATOM, COMPARE, NOT, OR, POWER, PRODUCT, SUM, UNARY, Code
@@ -9,6 +10,7 @@ from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Listing, 
 
 _LEVELS = {"or": OR, "and": AND, "+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "//": PRODUCT, "%": PRODUCT, "**": POWER}
 _LEVELS |= dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), COMPARE)
+_SIMPLE = re.compile(r"-?[\w.]+")
 _MATH = ("sqrt", "log", "log2", "exp", "floor", "ceil")
 CONDITIONAL = 0
 
@@ -30,7 +32,9 @@ def python(expr: Expr, name: Callable[[str], str], need: Callable[[str], None]) 
         case Unary(op=op, operand=x):
             return Code(f"{op}{go(x).inside(UNARY)}", UNARY)
         case Binary(op="**", left=a, right=b):
-            return Code(f"{go(a).inside(ATOM)}**{go(b).inside(UNARY)}", POWER)
+            base, exponent = go(a).inside(ATOM), go(b).inside(UNARY)
+            close = _SIMPLE.fullmatch(base) and _SIMPLE.fullmatch(exponent)
+            return Code(f"{base}**{exponent}" if close else f"{base} ** {exponent}", POWER)
         case Binary(op=op, left=a, right=b):
             level = _LEVELS[op]
             return Code(f"{go(a).inside(level + (level == COMPARE))} {op} {go(b).inside(level + 1)}", level)

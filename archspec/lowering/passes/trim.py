@@ -10,12 +10,12 @@ from archspec.ir.ops.state import Append, Hold
 
 def trim(graph: Graph) -> Graph:
     """Afterwards every operation is read by another or by an output; inputs of the root stay as declared."""
-    return replace(graph, root=_nodes(graph.root, set()))
+    return replace(graph, root=trimmed(graph.root))
 
 
-def _nodes(region: Region, needed: set[str]) -> Region:
-    """The region with only those nodes that its outputs need."""
-    live = {v.name for v in region.outputs} | needed
+def trimmed(region: Region) -> Region:
+    """The region with only those nodes that its outputs need, and so for all regions in it."""
+    live = {v.name for v in region.outputs}
     kept: list[Node] = []
     for node in reversed(region.nodes):
         if isinstance(node, Apply):
@@ -36,14 +36,14 @@ def _reads(region: Region) -> set[str]:
 
 
 def _call(node: Call) -> Call:
-    region = _nodes(node.region, set())
+    region = trimmed(node.region)
     kept = [i for i, v in enumerate(region.inputs) if v.name in _reads(region)]
     region = replace(region, inputs=tuple(region.inputs[i] for i in kept))
     return replace(node, region=region, inputs=tuple(node.inputs[i] for i in kept))
 
 
 def _repeat(node: Repeat) -> Repeat:
-    variants = tuple(_nodes(v, set()) for v in node.variants)
+    variants = tuple(trimmed(v) for v in node.variants)
     carried = len(node.outputs)
     kept = [
         i for i in range(len(node.inputs))

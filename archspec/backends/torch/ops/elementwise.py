@@ -8,7 +8,6 @@ from archspec.backends.torch.code import (
     COMPARE,
     PRODUCT,
     SUM,
-    UNARY,
     Code,
     Emission,
 )
@@ -18,6 +17,7 @@ from archspec.backends.torch.ops.write import (
     binary,
     call,
     comparison,
+    is_plain,
     method,
     numbers,
     power,
@@ -69,15 +69,14 @@ def arith(op: Arith, args: Args, place: Emission) -> Code:
         a, b = (cast(place, x, want) if t.dtype == "bool" else x for x, t in zip((a, b), types, strict=True))
     extreme = op.fn in ("minimum", "maximum")
     out = call(place, f"torch.{op.fn}", a, b) if extreme else _arithmetic(op.fn, a, b)
-    quotient = op.fn == "div" and not any(is_float(t.dtype) for t in types)
-    return settle(place, out, None if quotient else promoted(want, *types))
+    return settle(place, out, promoted(want, *types))
 
 
 def _arithmetic(fn: str, a: Code, b: Code) -> Code:
     if fn == "pow":
         return power(a, b)
     symbol, level = _OPERATORS[fn]
-    if fn in ("add", "sub") and b.level == UNARY and b.text.startswith("-"):
+    if fn in ("add", "sub") and b.text.startswith("-") and is_plain(b.text[1:]):
         return _arithmetic("sub" if fn == "add" else "add", a, Code(b.text[1:]))
     return binary(symbol, a, b, level)
 

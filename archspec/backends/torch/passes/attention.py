@@ -27,15 +27,16 @@ def choose_attention(root: Region, implementation: str) -> Region:
 
 def _rewrite(region: Region, implementation: str) -> Region:
     nodes: list[Node] = []
+    taken = {v.name for v in region.inputs} | {v.name for node in region.nodes for v in node.outputs}
     for node in region.nodes:
         if isinstance(node, Apply) and isinstance(node.op, Attention):
-            nodes += _expand(node, node.op, implementation)
+            nodes += _expand(node, node.op, implementation, taken)
         else:
             nodes.append(node)
     return replace(region, nodes=tuple(nodes))
 
 
-def _expand(node: Apply, op: Attention, implementation: str) -> list[Node]:
+def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) -> list[Node]:
     q, k, v, bias, *operands = (*node.inputs, *(None,) * (4 - len(node.inputs)))
     assert q is not None and k is not None
     _check(node, op, implementation)
@@ -45,16 +46,23 @@ def _expand(node: Apply, op: Attention, implementation: str) -> list[Node]:
     if op.mask is not None:
         kind = Mask(op.mask, op.start, q.type.shape[2], k.type.shape[2], op.operands, op.names, causal)
         (type_,) = kind.infer(*(None if x is None else x.type for x in operands))
-        mask = Value(f"{node.outputs[0].name}_mask", type_, optional=may_be_absent(op.mask, operands, implied=causal))
+        mask = Value(fresh("mask", taken), type_, optional=may_be_absent(op.mask, operands, implied=causal))
         nodes.append(Apply(kind, tuple(operands), (mask,), node.span))
     if bias is not None:
         joined = MaskedBias()
         (type_,) = joined.infer(bias.type, mask.type if mask else None)
-        both = Value(f"{node.outputs[0].name}_bias", type_)
+        both = Value(fresh("bias", taken), type_)
         nodes.append(Apply(joined, (bias, mask), (both,), node.span))
         mask = both
     attend = Attend(implementation, op.scale, op.softcap, op.dropout, causal, bias is not None)
     return [*nodes, Apply(attend, (q, k, v, mask), node.outputs, node.span)]
+
+
+def fresh(hint: str, taken: set[str]) -> str:
+    """The hint, or the hint with a number, as a name nobody has."""
+    name = next(n for n in (hint, *(f"{hint}_{i}" for i in range(2, 10_000))) if n not in taken)
+    taken.add(name)
+    return name
 
 
 def _check(node: Apply, op: Attention, implementation: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from archspec.backends.torch.dialect import Mask, MaskedBias
+from archspec.backends.torch.passes.attention import fresh
 from archspec.backends.torch.walk import outward
 from archspec.dims.num import Num
 from archspec.dims.num import Value as Setting
@@ -95,7 +96,7 @@ def _place(
     op = _outward_op(node.op, region.bindings)
     key = (op, inputs)
     if key not in made:
-        outputs = tuple(replace(v, name=_fresh(v.name, taken), type=_outward_type(v.type, region)) for v in node.outputs)
+        outputs = tuple(replace(v, name=fresh(v.name, taken), type=_outward_type(v.type, region)) for v in node.outputs)
         made[key] = outputs
         before.append(Apply(op, inputs, outputs, node.span))
     outer.update({v.name: o for v, o in zip(node.outputs, made[key], strict=True)})
@@ -106,15 +107,8 @@ def _receive(region: Region, pairs: list[tuple[Value, Value]], extra: list[Value
     """The region with one more input per lifted value; those that it does not use get a name of their own."""
     inner = {o.name: v for v, o in pairs}
     taken = {v.name for v in region.inputs} | {o.name for node in region.nodes for o in node.outputs}
-    inputs = tuple(inner.get(o.name) or replace(o, name=_fresh(o.name, taken)) for o in extra)
+    inputs = tuple(inner.get(o.name) or replace(o, name=fresh(o.name, taken)) for o in extra)
     return replace(region, inputs=(*region.inputs, *inputs))
-
-
-def _fresh(hint: str, taken: set[str]) -> str:
-    base = {"attended_mask": "mask", "attended_bias": "bias"}.get(hint, hint)
-    name = next(n for n in (base, *(f"{base}_{i}" for i in range(2, 10_000))) if n not in taken)
-    taken.add(name)
-    return name
 
 
 def _outward_op(op: Op, bindings: tuple[tuple[str, Setting], ...]) -> Op:

@@ -151,6 +151,7 @@ def test_a_merge_is_read_by_name_where_sizes_agree_by_chance():
     two = n.named("one", 1)
     assert text(Reshape((B, ONE, S)), f(B, two, n.num(1), S).type) == "x.squeeze(2)"
     assert text(Reshape((HEADS, ONE, S)), f(HEADS, n.named("groups", 1), ONE, S).type) == "x.flatten(0, 1)"
+    assert text(Reshape((HEADS, ONE, S)), f(HEADS, ONE, n.named("groups", 1), S).type) == "x.flatten(1, 2)"
 
 
 def unsupported(op: Op, *operands: Operand) -> Any:

@@ -33,5 +33,6 @@ CASES = [
     case(MeanError("mse"), f(B, S), f(B, S), of=lambda x, y: ((x - y) ** 2).mean()),
     case(MeanError("mae"), f(B, S, dtype="float32"), f(B, S), of=lambda x, y: abs(x - y).mean()),
     case(MeanError("mse"), f(B, S), f(S), of=lambda x, y: ((x - y) ** 2).mean()),
+    case(MeanError("mse"), f(B, 1), f(B, S), of=lambda x, y: ((x - y) ** 2).mean()),
     case(MeanError("mae"), f(B, 1), i(3, S), of=lambda x, y: abs(x - y).mean()),
 ]

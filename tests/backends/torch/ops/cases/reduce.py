@@ -51,6 +51,7 @@ CASES = [
     *(reduce(fn, f(B, 3, 4), -1) for fn in FOLDS),
     *(reduce(fn, f(B, 3, 4), 1, 2, keep=True) for fn in FOLDS),
     *(reduce(fn, f(B, 3), 0, 1) for fn in FOLDS),
+    *(reduce(fn, f(B, 3, 4, 2), 2, -4) for fn in FOLDS),
     *(reduce(fn, f(B, 3), 0, 1, keep=True) for fn in FOLDS),
     *(reduce(fn, i(5, B, 3), 1) for fn in WHOLE),
     *(reduce(fn, i(3, B, 3, dtype="int32"), 0, 1) for fn in WHOLE),

@@ -69,6 +69,8 @@ CASES = [
     reshape(f(B, S), B, 1, 1, S),
     reshape(f(B, S), 1, B, S, 1),
     reshape(f(B, S, 3), B, S, 3, 1),
+    reshape(f(B, S, 3), B, S, 1, 3),
+    reshape(f(B, S, 3), B, S, 1, 3, 1),
     reshape(f(B, 1, S, 1), B, S),
     reshape(f(B, 1, S), B, S),
     reshape(f(1, S), S, 1),

@@ -1,0 +1,104 @@
+"""From a name or a path to a checked spec: the file, its parents, a preset, and params set by the caller."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from math import isfinite
+from pathlib import Path
+from typing import cast
+
+from archspec import library
+from archspec.errors import Diagnostic, Source, Span, SpecError
+from archspec.spec.extend import resolve
+from archspec.spec.node import Mapping as Table
+from archspec.spec.node import Scalar, Sequence, kind
+from archspec.spec.spec import Spec, read_spec
+from archspec.spec.yaml import load_file, load_text
+
+Override = tuple[str, Scalar | Sequence]
+
+
+def load(
+    spec: str | Path, *, preset: str | None = None, overrides: Mapping[str, object] | None = None
+) -> Spec:
+    """A spec by library name, or by path (a `Path`, or a text with a separator or a YAML suffix).
+
+    A text among `overrides` is read as YAML, as behind `--set`; quote it twice to mean a string of words.
+    Raises SpecError with all findings: S901 no such name, Y001 to Y019 for the text, P001 to P011 for
+    `extends` and `patch`, S001 to S016 for the outline and the steps.
+    """
+    path = _nearby(_file(spec))
+    node = load_file(path)
+    if isinstance(node, Table):
+        node = resolve(node, path, find=_parent)
+    given = tuple(_override(name, value) for name, value in (overrides or {}).items())
+    return read_spec(node, path=path, preset=preset, overrides=given)
+
+
+def _file(spec: str | Path) -> Path:
+    return Path(spec) if isinstance(spec, Path) or _is_path(spec) else library.find(spec)
+
+
+def _is_path(name: str) -> bool:
+    separators = (os.sep, os.altsep or os.sep)
+    return name.endswith((".yaml", ".yml")) or any(mark in name for mark in separators)
+
+
+def _nearby(path: Path) -> Path:
+    """The path from the working directory where the file lies below it: short names in messages."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _parent(name: str, path: Path | None, span: Span) -> tuple[Table, Path | None]:
+    """The document that `extends` names, and its path. A wrong name is found where it stands."""
+    try:
+        file = _nearby(_beside(name, path, span) if _is_path(name) else library.find(name))
+        node = load_file(file)
+    except SpecError as error:
+        raise SpecError(*(_at(found, span) for found in error.diagnostics)) from None
+    if not isinstance(node, Table):
+        raise SpecError(Diagnostic("S003", f"a spec is a mapping, not {kind(node)}", node.span))
+    return node, file
+
+
+def _beside(name: str, path: Path | None, span: Span) -> Path:
+    folder = path.parent if path else Path()
+    file = folder / name
+    if not file.resolve().is_relative_to(folder.resolve()):
+        hint = "name a file beside this one, or below it, or a spec of the library"
+        raise SpecError(Diagnostic("P011", f"'{name}' leads out of the folder of this document", span, hint))
+    return file
+
+
+def _at(found: Diagnostic, span: Span) -> Diagnostic:
+    """A finding about a whole file, moved to where that file is named."""
+    if found.code not in ("S901", "Y001"):
+        return found
+    return Diagnostic(found.code, found.message, span, found.hint)
+
+
+def _override(name: str, value: object) -> Override:
+    text = value if isinstance(value, str) else _written(name, value)
+    node = load_text(Source(f"--set {name}={text}", text))
+    if isinstance(node, Table) or not text.strip():
+        hint = "null is written 'null'; a list is '[a, b]'"
+        shown = "nothing" if not text.strip() else kind(node)
+        message = f"'{name}' is a number, a word or a list, not {shown}"
+        raise SpecError(Diagnostic("S003", message, node.span, hint))
+    return name, node
+
+
+def _written(name: str, value: object) -> str:
+    """A Python value as YAML."""
+    if isinstance(value, list | tuple):
+        items = cast("list[object]", value)
+        return f"[{', '.join(_written(name, item) for item in items)}]"
+    if isinstance(value, float) and not isfinite(value):
+        return {"inf": ".inf", "-inf": "-.inf"}.get(str(value), ".nan")
+    if value is None or isinstance(value, bool | int | float | str):
+        return json.dumps(value)
+    message = f"'{name}' is a number, a word or a list, not {type(value).__name__}"
+    raise SpecError(Diagnostic("S003", message))

@@ -1,0 +1,131 @@
+"""A model at a glance: what it takes and gives, and its modules with their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+from archspec.dims.num import product
+from archspec.ir.graph import Graph, Region, Repeat, State, Value, parameter_count, walk
+
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One module. `count` modules of this path own `parameters` learned numbers each, ties left out."""
+
+    path: str
+    component: str
+    count: int
+    parameters: int
+    shapes: Mapping[str, str]
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A graph in short. `inputs` and `outputs` are names and types."""
+
+    name: str
+    summary: str
+    source: str
+    parameters: int
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    ties: Mapping[str, str]
+    modules: tuple[Module, ...]
+
+    @classmethod
+    def of(cls, graph: Graph) -> Outline:
+        computed = {value.name for value in graph.defaults.outputs} if graph.defaults else set[str]()
+        inputs = {value.name: _input(value, computed) for value in graph.inputs}
+        outputs = {name: str(value.type) for name, value in graph.outputs}
+        tied = {alias for alias, _ in graph.ties}
+        modules = tuple(
+            _module(path, region, count, tied) for path, region, count in walk(graph.root) if path
+        )
+        total = parameter_count(graph)
+        return cls(graph.name, graph.summary, graph.source, total, inputs, outputs, dict(graph.ties), modules)
+
+    def record(self) -> dict[str, object]:
+        """The outline as plain data."""
+        return asdict(self)
+
+
+def _input(value: Value, computed: set[str]) -> str:
+    note = " (has a default)" if value.name in computed else " (optional)" if value.optional else ""
+    return f"{value.type}{note}"
+
+
+def _module(path: str, region: Region, count: int, tied: set[str]) -> Module:
+    shapes = {param.name: _shape(param.value) for param in region.params}
+    own = (p for p in region.params if p.trainable and f"{path}.{p.name}" not in tied)
+    size = sum(int(product(param.value.type.shape)) for param in own)
+    return Module(path, region.component, count, size, shapes, tuple(map(_state, region.states)))
+
+
+def _shape(value: Value) -> str:
+    return f"[{', '.join(map(str, value.type.shape))}]"
+
+
+def _state(state: State) -> str:
+    return f"{state.kind} {len(state.types)} × {state.types[0]}"
+
+
+def outline(graph: Graph) -> str:
+    """The outline as text: a title, inputs, the tree of modules with shapes and sizes, outputs, ties."""
+    short = Outline.of(graph)
+    head = [f"{short.name}: {short.summary}" if short.summary else short.name]
+    head += [short.source] if short.source else []
+    head += [f"{short.parameters:,} parameters", ""]
+    tables = [_named("inputs", short.inputs), list(_rows(short.modules, _counts(graph.root)))]
+    tables += [_named("outputs", short.outputs), _named("tied", short.ties)]
+    return "\n".join([*head, *_laid_out([table for table in tables if table])]) + "\n"
+
+
+def _named(title: str, entries: Mapping[str, str]) -> list[tuple[str, ...]]:
+    return [(title if not number else "", name, text) for number, (name, text) in enumerate(entries.items())]
+
+
+def _counts(region: Region, path: str = "") -> dict[str, str]:
+    """How often each repeated module stands, as it is written: `h.*` to `× num_layers = 12`."""
+    out: dict[str, str] = {}
+    for node in region.nodes:
+        for inner in node.regions:
+            name = f"{node.name}.*" if isinstance(node, Repeat) else inner.name
+            below = f"{path}.{name}" if path else name
+            if isinstance(node, Repeat):
+                out[below] = f" × {node.count.described()}" + (", one set of weights" if node.shared else "")
+            out |= _counts(inner, below)
+    return out
+
+
+def _rows(modules: tuple[Module, ...], counts: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+    above: list[str] = []
+    seen: set[str] = set()
+    for module in modules:
+        while above and not module.path.startswith(above[-1]):
+            above.pop()
+        name = "  " * len(above) + module.path.removeprefix(above[-1] if above else "").removesuffix(".*")
+        times = counts.get(module.path, "") if module.path not in seen else f" × {module.count}"
+        above.append(f"{module.path}.")
+        seen.add(module.path)
+        shapes = _GAP.join(f"{name} {shape}" for name, shape in module.shapes.items())
+        size = f"{module.parameters:,}" if module.parameters else ""
+        yield name, module.component + times, size, shapes
+
+
+def _laid_out(tables: list[list[tuple[str, ...]]]) -> Iterator[str]:
+    """Tables with aligned columns, an empty line between them."""
+    for number, table in enumerate(tables):
+        yield from [""] if number else []
+        columns = [_aligned(column) for column in zip(*table, strict=True)]
+        yield from (_GAP.join(row).rstrip() for row in zip(*columns, strict=True))
+
+
+def _aligned(column: tuple[str, ...]) -> list[str]:
+    """Cells of one width, numbers to the right."""
+    width = max(map(len, column))
+    numbers = all(not cell or cell.replace(",", "").isdigit() for cell in column)
+    return [cell.rjust(width) if numbers else cell.ljust(width) for cell in column]

@@ -1,0 +1,204 @@
+"""A document against the models of its outline: each node judged where it stands.
+
+The models say what may be written; where they leave a choice, the kind of the node says what was chosen.
+Bodies are left to `tree.py`, names to `validate.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+
+from archspec.errors import Collector, Span, did_you_mean
+from archspec.spec.limits import stop_if_many
+from archspec.spec.models import Body, ParamValue
+from archspec.spec.names import boolean_hint
+from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
+
+Model: TypeAlias = type[BaseModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a node stands: the keys that lead to it, and the span of the last one."""
+
+    path: tuple[str, ...]
+    key: Span
+
+    def below(self, key: Scalar) -> Spot:
+        return Spot((*self.path, str(key.value)), key.span)
+
+    def __str__(self) -> str:
+        return f"'{'.'.join(self.path)}'"
+
+
+def check_outline(node: Mapping, model: Model, found: Collector) -> None:
+    """Adds S001 unknown key, S002 missing key, S003 wrong kind, S006 unknown word."""
+    span = node.span
+    head = Span(span.source, span.line, span.column, span.line, span.column + 1)
+    _Outline(found).model(node, model, Spot((), head))
+
+
+class _Outline:
+    def __init__(self, found: Collector) -> None:
+        self.found = found
+
+    def model(self, node: Mapping, model: Model, spot: Spot) -> None:
+        fields = {f.alias or name: f for name, f in model.model_fields.items()}
+        hints = get_type_hints(model, include_extras=True)
+        types = {f.alias or name: hints[name] for name, f in model.model_fields.items()}
+        meant = {self._unknown(key, tuple(fields)) for key, _ in node.entries if key.value not in fields}
+        for name, field in fields.items():
+            if field.is_required() and node.key(name) is None and name not in meant:
+                self.found.add("S002", f"key '{name}' is missing", spot.key, _MISSING.get(name))
+        for key, value in node.entries:
+            stop_if_many(self.found)
+            if key.value in fields:
+                self.field(value, types[str(key.value)], spot.below(key))
+                self._limits(value, fields[str(key.value)].metadata, spot.below(key))
+
+    def _unknown(self, key: Scalar, options: tuple[str, ...]) -> str | None:
+        """Reports an unknown key; the one that was probably meant."""
+        stop_if_many(self.found)
+        word = str(key.value)
+        close = did_you_mean(word, options)
+        self.found.add(
+            "S001", f"unknown key '{word}'", key.span, close or f"known here: {', '.join(options)}"
+        )
+        return next((name for name in options if close == f"did you mean '{name}'?"), None)
+
+    def field(self, node: Node, hint: Any, spot: Spot) -> None:
+        if isinstance(node, Scalar) and node.value is None and not node.quoted and hint != ParamValue:
+            self.found.add("S003", f"{spot} is null", node.span, "leave the key out, or give it a value")
+        else:
+            self.value(node, hint, spot)
+
+    def value(self, node: Node, hint: Any, spot: Spot) -> None:
+        if hint == Body:
+            return
+        choices = tuple(_choices(hint))
+        chosen = next((choice for choice in choices if _fits(node, choice)), None)
+        if chosen is None:
+            wanted = _listed(list(dict.fromkeys(filter(None, map(_called, choices)))))
+            message = f"{spot}: expected {wanted}, found {kind(node)}"
+            self.found.add("S003", message, node.span, _hint(node, spot))
+        elif get_origin(chosen) is Literal:
+            self._word(node, get_args(chosen), spot)
+        elif isinstance(node, Mapping):
+            self._mapping(node, chosen, spot)
+        elif isinstance(node, Sequence):
+            for item in node.items:
+                stop_if_many(self.found)
+                self.value(item, (get_args(chosen) or (Any,))[0], spot)
+
+    def _mapping(self, node: Mapping, chosen: Any, spot: Spot) -> None:
+        if isinstance(chosen, type) and issubclass(chosen, BaseModel):
+            self.model(node, chosen, spot)
+            return
+        inner = (get_args(chosen) or (str, Any))[1]
+        for key, value in node.entries:
+            stop_if_many(self.found)
+            self.value(value, inner, spot.below(key))
+
+    def _word(self, node: Node, words: tuple[object, ...], spot: Spot) -> None:
+        value = node.value if isinstance(node, Scalar) else None
+        if value in words:
+            return
+        if spot.path == ("archspec",):
+            message, hint = f"version {value} of the language is not known", "write 'archspec: 1'"
+            self.found.add("S003", message, node.span, hint)
+            return
+        known = [str(word) for word in words]
+        hint = did_you_mean(str(value), known) or f"one of: {', '.join(known)}"
+        self.found.add("S006", f"{spot}: unknown word '{value}'", node.span, hint)
+
+    def _limits(self, node: Node, metadata: list[Any], spot: Spot) -> None:
+        most = next((m.max_length for m in metadata if getattr(m, "max_length", None)), None)
+        text = node.value if isinstance(node, Scalar) else None
+        if most is not None and isinstance(text, str) and len(text) > most and spot.path != ("name",):
+            message = f"{spot} has {len(text):,} characters, more than {most:,}"
+            self.found.add("S003", message, node.span, "say it shorter")
+        least = next((m.min_length for m in metadata if getattr(m, "min_length", None)), 0)
+        if isinstance(node, Mapping) and len(node.entries) < least:
+            self.found.add("S002", f"{spot} is empty", node.span, _hint(node, spot))
+
+
+def _choices(hint: Any) -> Iterator[Any]:
+    if get_origin(hint) is Annotated:
+        yield from _choices(get_args(hint)[0])
+    elif get_origin(hint) in (Union, UnionType):
+        for part in get_args(hint):
+            yield from _choices(part)
+    else:
+        yield hint
+
+
+def _fits(node: Node, choice: Any) -> bool:
+    """Whether a node is of the kind that an alternative of a model asks for."""
+    if choice is Any:
+        return True
+    if get_origin(choice) is Literal:
+        return isinstance(node, Scalar) and type(node.value) is type(get_args(choice)[0])
+    base = get_origin(choice) or choice
+    if not isinstance(node, Scalar):
+        wanted = Mapping if base is dict or issubclass(base, BaseModel) else Sequence if base is list else None
+        return wanted is not None and isinstance(node, wanted)
+    return type(node.value) is base or (base is float and type(node.value) is int)
+
+
+def _called(choice: Any) -> str:
+    """An alternative in a reader's words; `int` stands beside `float` in the models, and says no more."""
+    if get_origin(choice) is Literal:
+        first: object = get_args(choice)[0]
+        return "a word" if isinstance(first, str) else str(first)
+    base = cast("type[object]", get_origin(choice) or choice)
+    named = {
+        dict: "a mapping", list: "a list", bool: "true or false", int: "a whole number", float: "a number",
+        str: "a string",
+    }  # fmt: skip
+    return named.get(base, "a mapping" if issubclass(base, BaseModel) else "")
+
+
+def _listed(words: list[str]) -> str:
+    if "a number" in words and "a whole number" in words:
+        words.remove("a whole number")
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _hint(node: Node, spot: Spot) -> str | None:
+    word = boolean_hint(node.text) if isinstance(node, Scalar) else None
+    return word or next((_HINTS[part] for part in reversed(spot.path) if part in _HINTS), None)
+
+
+_MISSING = {
+    "archspec": "start the file with 'archspec: 1'",
+    "model": "add 'model:' with a list of steps",
+    "inputs": "add 'inputs:', such as 'input_ids: int64[B, S]'",
+    "outputs": "add 'outputs:', such as '{logits: lm_head}'",
+    "name": "give the model a name: 'name: my_model'",
+    "body": "a block needs 'body:' with a list of steps",
+    "type": "add 'type:', such as 'int64[B, S]' for a tensor, 'int' for an argument",
+    "of": "add 'of:' with the name of a step",
+    "to": "add 'to:' with the path of a parameter, such as 'wte.weight'",
+}
+_HINTS = {
+    "archspec": "write 'archspec: 1'",
+    "params": "a param is one value, such as 'hidden_size: 768'",
+    "presets": "write params by preset: 'large: {hidden_size: 1024}'",
+    "defaults": "write arguments by op: 'layernorm: {eps: 1e-5}'",
+    "inputs": "write a type, such as 'int64[B, S]'",
+    "in": "write names with types, such as 'x: \"[B, S, hidden_size]\"'",
+    "args": "write 'n: int', or 'n: {type: int, default: 1}'",
+    "blocks": "write a block as '{in: …, body: [steps]}'",
+    "outputs": "name a step: 'logits: lm_head'",
+    "tie": "write 'alias: owner', such as 'lm_head.weight: wte.weight'",
+    "losses": "write 'lm: {op: cross_entropy, logits: …, target: …}'",
+    "expect": "write 'params:' with a whole number",
+    "optional": "write true or false",
+    "summary": "quote a text that YAML reads as something else",
+    "name": "quote a name that YAML reads as something else",
+}

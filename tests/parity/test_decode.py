@@ -1,0 +1,92 @@
+"""Decoding with a cache gives what the whole sequence gives at once, and the tokens that the reference generates."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import transformers
+from torch import Tensor, nn
+
+from tests.parity.catalog import ALL, Decode, Model
+from tests.parity.conftest import Rigs
+from tests.parity.rig import Inputs, Rig
+
+DECODERS = [(model, model.decode) for model in ALL if model.decode]
+CASES = [pytest.param(m, case, id=f"{m.name}-{case}") for m, _ in DECODERS for case in m.cases]
+PROMPTS = [pytest.param(m, d, case, id=f"{m.name}-{case}") for m, d in DECODERS for case in d.generate]
+NEW = 12
+
+
+def pieces(length: int, uneven: bool) -> list[int]:
+    """Lengths of the steps: one token at a time, or a long piece, one token, then what comes."""
+    if not uneven:
+        return [1] * length
+    first = length // 3
+    return [first, 1, 2, length - first - 3]
+
+
+def stepwise(rig: Rig, module: nn.Module, inputs: Inputs, lengths: list[int]) -> Inputs:
+    """The outputs of a sequence that is fed piece by piece; those without its axis must be the same each time."""
+    decode = rig.model.decode
+    assert decode
+    cache = module.make_cache(inputs[decode.steps[0]].shape[0], sum(lengths))
+    results: list[Inputs] = []
+    for end, length in zip(torch.tensor(lengths).cumsum(0).tolist(), lengths, strict=True):
+        results.append(rig.run(module, _piece(decode, inputs, end - length, end), cache=cache))
+    assert all(torch.equal(a[n], b[n]) for a in results for b in results for n in a if n not in decode.gives)
+    return {n: torch.cat([r[n] for r in results], 1) if n in decode.gives else v for n, v in results[0].items()}
+
+
+def _piece(decode: Decode, inputs: Inputs, start: int, end: int) -> Inputs:
+    def part(name: str, value: Tensor) -> Tensor:
+        if name in decode.steps:
+            return value[..., start:end]
+        return value[..., :end] if name in decode.grows else value
+
+    return {name: part(name, value) for name, value in inputs.items()}
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("uneven", [True, False], ids=["uneven", "one by one"])
+@pytest.mark.parametrize(("model", "case"), CASES)
+def test_steps_equal_the_whole(rigs: Rigs, model: Model, case: str, uneven: bool, attention: str):
+    rig = rigs(model)
+    module, inputs, expected = rig.ours(attention), rig.inputs(case), rig.expected(case)
+    assert model.decode
+    length = inputs[model.decode.steps[0]].shape[-1]
+    got = stepwise(rig, module, inputs, pieces(length, uneven))
+    assert expected.excess(got) <= 1, expected.excesses(got)
+    whole = replace(expected, values=rig.run(module, inputs))
+    assert whole.excess(got) <= 1, whole.excesses(got)
+
+
+def greedy(rig: Rig, decode: Decode, module: nn.Module, inputs: Inputs) -> Tensor:
+    """[B, NEW] most likely tokens, one after another."""
+    tokens, rows = decode.steps[0], next(iter(inputs.values())).shape[0]
+    if decode.start is not None:
+        inputs = inputs | {tokens: torch.full((rows, 1), decode.start)}
+    cache = module.make_cache(rows, inputs[tokens].shape[1] + NEW)
+    made: list[Tensor] = []
+    for _ in range(NEW):
+        made.append(rig.run(module, inputs, cache=cache)[decode.gives[0]][:, -1:].argmax(-1))
+        inputs = {name: _next(decode, name, value) for name, value in inputs.items()} | {tokens: made[-1]}
+    return torch.cat(made, 1)
+
+
+def _next(decode: Decode, name: str, value: Tensor) -> Tensor:
+    """A position is one further; a mask also covers the new token."""
+    if name in decode.steps:
+        return value[:, -1:] + 1
+    return torch.nn.functional.pad(value, (0, 1), value=1) if name in decode.grows else value
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize(("model", "decode", "case"), PROMPTS)
+def test_the_reference_generates_the_same(rigs: Rigs, model: Model, decode: Decode, case: str, attention: str):
+    rig = rigs(model)
+    given = {n: v for n, v in rig.inputs(case).items() if decode.start is None or n not in decode.steps}
+    reference = getattr(transformers, model.reference).from_pretrained(rig.folder)
+    theirs = {name: value for name, value in given.items() if name not in decode.steps[1:]}
+    expected = reference.generate(**theirs, max_new_tokens=NEW, do_sample=False, pad_token_id=0)[:, -NEW:]
+    assert max(len(set(row.tolist())) for row in expected) > 3, "one token again and again proves little"
+    assert greedy(rig, decode, rig.ours(attention), given).tolist() == expected.tolist()

@@ -1,0 +1,40 @@
+"""A folder of ours is a folder of the reference's, and the way back loses nothing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from archspec import api
+from tests.parity.catalog import ALL, Model
+from tests.parity.conftest import Rigs
+
+MODELS = [pytest.param(model, id=model.name) for model in ALL]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_reference_loads_what_we_export(rigs: Rigs, model: Model, tmp_path: Path):
+    rig = rigs(model)
+    module = rig.ours()
+    api.export_hf(module, model.spec, tmp_path, preset=model.preset, overrides=model.params)
+    kind = getattr(transformers, model.reference)
+    again, info = kind.from_pretrained(tmp_path, attn_implementation="eager", output_loading_info=True)
+    assert not any(info.values()), info
+    assert again.config.to_diff_dict().keys() >= set()
+    for name, tensor in rig.reference.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor), name
+    for case in model.cases:
+        given = rig.inputs(case)
+        with torch.no_grad():
+            assert torch.equal(again(**given)[0], rig.reference(**given)[0])
+    back = rig.ours(weights=tmp_path).state_dict()
+    assert all(torch.equal(back[name], tensor) for name, tensor in module.state_dict().items())
+    assert back.keys() == module.state_dict().keys()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_auto_class_finds_it(rigs: Rigs, model: Model, tmp_path: Path):
+    api.export_hf(rigs(model).ours(), model.spec, tmp_path, preset=model.preset, overrides=model.params)
+    found = transformers.AutoModel.from_pretrained(tmp_path)
+    assert found.config.architectures == [model.reference]

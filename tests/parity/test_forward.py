@@ -1,0 +1,35 @@
+"""All outputs of our models equal the reference's, within what the reference's own rounding allows."""
+
+import pytest
+
+from tests.parity.catalog import ALL, Model
+from tests.parity.conftest import Rigs
+
+CASES = [pytest.param(model, case, id=f"{model.name}-{case}") for model in ALL for case in model.cases]
+MODELS = [pytest.param(model, id=model.name) for model in ALL]
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize(("model", "case"), CASES)
+def test_equals_the_reference(rigs: Rigs, model: Model, case: str, attention: str):
+    rig = rigs(model)
+    got = rig.run(rig.ours(attention), rig.inputs(case))
+    assert rig.expected(case).excess(got) <= 1, rig.expected(case).excesses(got)
+
+
+@pytest.mark.parametrize(("model", "case"), CASES)
+def test_the_reference_is_well_conditioned(rigs: Rigs, model: Model, case: str):
+    """Or its noise, and with it the tolerance, would hide what we look for."""
+    expected = rigs(model).expected(case)
+    for name, value in expected.values.items():
+        assert expected.tolerance(name) < 1e-4 * value.abs().max().item()
+        assert value.std() > 0.1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_cases_differ_in_batch_and_length(model: Model):
+    sizes = [case.sizes for case in model.cases.values()]
+    assert 1 in [size["B"] for size in sizes]
+    assert all(len({size[letter] for size in sizes}) > 1 for letter in sizes[0])
+    assert any(size % 2 for size in (size["S"] for size in sizes))
+    assert any("padding" in rule for case in model.cases.values() for rule in case.inputs.values())
