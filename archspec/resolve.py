@@ -33,8 +33,12 @@ def load(
     node = load_file(path)
     if isinstance(node, Table):
         node = resolve(node, path, find=_parent)
-    given = tuple(_override(name, value) for name, value in (overrides or {}).items())
-    return read_spec(node, path=path, preset=preset, overrides=given)
+    return read_spec(node, path=path, preset=preset, overrides=settings(overrides))
+
+
+def settings(overrides: Mapping[str, object] | None) -> tuple[Override, ...]:
+    """Params set by the caller, as nodes. Raises SpecError where a value is no number, word or list."""
+    return tuple(_override(name, value) for name, value in (overrides or {}).items())
 
 
 def _file(spec: str | Path) -> Path:

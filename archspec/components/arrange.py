@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from archspec.components.base import Component, Place, Problem
-from archspec.components.slots import Extent, Extents, Integer, Pattern, Tensor
+from archspec.components.slots import ExtentTable, Integer, Pattern, Tensor
 from archspec.dims import num as n
 from archspec.dims.num import Num, NumError
 from archspec.ir.builder import Builder, Handle, Results
@@ -25,11 +25,10 @@ class Rearrange(Component):
 
     words: ClassVar = ("rearrange",)
     pattern: Pattern
-    sizes: Extents | dict[str, Extent] | None = None
+    sizes: ExtentTable | None = None
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
-        sizes = dict(self.sizes) if isinstance(self.sizes, dict) else {}
-        return (rearrange(at.builder, inputs[0], self.pattern, sizes, at.name),)
+        return (rearrange(at.builder, inputs[0], self.pattern, self.sizes or {}, at.name),)
 
 
 def rearrange(b: Builder, x: Handle, pattern: str, sizes: dict[str, Num], name: str) -> Handle:

@@ -199,7 +199,9 @@ class Attention(Component):
         y = attend(at, q, k, v, scores)
         merged = b.apply(Permute((0, 2, 1, 3)), y, name="merged")
         merged = b.apply(
-            Reshape((*merged.type.shape[:2], inner if self.value_dim is None else self.num_heads * self.value_dim)),
+            Reshape(
+                (*merged.type.shape[:2], inner if self.value_dim is None else self.num_heads * self.value_dim)
+            ),
             merged,
             name="merged",
         )

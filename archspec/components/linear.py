@@ -18,8 +18,7 @@ ONES = Init("constant", n.num(1.0))
 
 def fan_in_uniform(fan_in: Num) -> Init:
     """uniform(-1/sqrt(fan_in), 1/sqrt(fan_in)): what torch's Linear and Conv start from."""
-    bound = n.num(int(fan_in) ** -0.5)
-    return Init("uniform", -bound, bound)
+    return Init("fan_in", fan_in)
 
 
 class Linear(Component):

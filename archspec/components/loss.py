@@ -62,3 +62,6 @@ class Mae(Error):
     """Mean absolute error: mean of |input - target|."""
 
     words: ClassVar = ("mae",)
+
+
+LOSSES = (*CrossEntropy.words, *Mse.words, *Mae.words)

@@ -57,3 +57,4 @@ Initial: TypeAlias = Annotated[
 ]
 Pattern: TypeAlias = Annotated[str, Slot("text"), _schema("string")]
 Extents: TypeAlias = Annotated[tuple[Num, ...], Slot("extents"), _schema("array", "integer", "string")]
+ExtentTable: TypeAlias = Annotated[dict[str, Num], Slot("extent_table"), _schema("object")]

@@ -7,7 +7,7 @@ part of equality), so that an error can point at it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 
@@ -157,6 +157,37 @@ def height(expr: Expr) -> int:
         deepest = max(deepest, depth)
         waiting.extend((child, depth + 1) for child in children(node))
     return deepest
+
+
+def substitute(expr: Expr, names: dict[str, Expr]) -> Expr:
+    """The expression with names replaced."""
+
+    def go(x: Expr) -> Expr:
+        return substitute(x, names)
+
+    match expr:
+        case Name(id=name):
+            return names.get(name, expr)
+        case Unary():
+            return replace(expr, operand=go(expr.operand))
+        case Binary():
+            return replace(expr, left=go(expr.left), right=go(expr.right))
+        case Conditional():
+            return replace(expr, test=go(expr.test), then=go(expr.then), orelse=go(expr.orelse))
+        case Call():
+            return replace(
+                expr, args=tuple(map(go, expr.args)), kwargs=tuple((k, go(v)) for k, v in expr.kwargs)
+            )
+        case Index():
+            return replace(expr, base=go(expr.base), items=tuple(map(go, expr.items)))
+        case Listing():
+            return replace(expr, items=tuple(map(go, expr.items)))
+        case Slice():
+            return replace(
+                expr, **{k: go(v) for k in ("start", "stop", "step") if (v := getattr(expr, k)) is not None}
+            )
+        case _:
+            return expr
 
 
 def write(expr: Expr, rename: dict[str, str] | None = None) -> str:

@@ -9,12 +9,12 @@ together: under a scope's bindings, the writing evaluates to the value.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from archspec.dims import poly
-from archspec.dims.expr import Binary, Expr, Literal, Name, Unary, exceeds, names, write
+from archspec.dims.expr import Binary, Expr, Literal, Name, Unary, exceeds, names, substitute, write
 from archspec.dims.poly import Poly, Size
 
 Number: TypeAlias = int | float | Poly
@@ -148,6 +148,12 @@ def reads(number: Num) -> frozenset[str]:
     return frozenset(names(number.expr))
 
 
+def outward(number: Num, bindings: Mapping[str, Value]) -> Num:
+    """The number as the scope around writes it, where `bindings` says what the inner names stand for."""
+    expr = substitute(number.expr, {k: v.expr for k, v in bindings.items() if isinstance(v, Num)})
+    return Num(number.value, _plain(number.value) if exceeds(expr, MAX_WRITING) else expr)
+
+
 def combine(op: str, a: Num, b: Num) -> Num:
     """`a op b`, by value and in writing.
 
@@ -189,7 +195,14 @@ def _written(value: Number, expr: Expr) -> Num:
     operands = (expr.operand,) if isinstance(expr, Unary) else parts
     if not isinstance(value, Poly) and all(isinstance(x, Literal) for x in operands):
         return Num(value, Literal(value))
-    return Num(value, _plain(value) if exceeds(expr, MAX_WRITING) else expr)
+    return Num(value, _plain(value) if exceeds(expr, MAX_WRITING) else _shorter(value, expr))
+
+
+def _shorter(value: Number, expr: Expr) -> Expr:
+    """The writing, or the value's own form where that says the same in less: `4 * H` for `(8 * H - 1) // 2 + 1`."""
+    if isinstance(value, Poly) and len(poly.show(value)) < len(write(expr)) - 2:
+        return _plain(value)
+    return expr
 
 
 def _value(op: str, a: Number, b: Number) -> Number:

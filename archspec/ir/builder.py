@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from archspec.dims.num import Num
+from archspec.dims.num import Num, outward
 from archspec.dims.num import Value as Setting
 from archspec.errors import Span
 from archspec.ir.graph import Apply, Call, Init, Node, Param, Region, Repeat, State, Value
@@ -143,13 +143,20 @@ class Builder:
             self._captured.setdefault(outer, inner)
         return inner
 
-    def finish(self, child: Builder, outputs: Sequence[Handle], *, label: str) -> Results:
-        """Close a child region and call it from here. A region of that name that stood before is shared."""
+    def finish(self, child: Builder, outputs: Sequence[Handle], *, label: str | Sequence[str]) -> Results:
+        """Close a child region and call it from here. A region of that name that stood before is shared.
+
+        `label`: what the results are called, all alike or each.
+        """
         region = child.region(outputs)
         shared = region.name in self.children
         self.children.setdefault(region.name, region)
         given = tuple(self.here(g) for g in child.given)
-        results = tuple(Value(self.unique(label), o.type) for o in region.outputs)
+        labels = [label] * len(outputs) if isinstance(label, str) else label
+        results = tuple(
+            Value(self.unique(hint), outward_type(o.type, child.bindings))
+            for hint, o in zip(labels, region.outputs, strict=True)
+        )
         self.nodes.append(Call(region, given, results, shared, self.span))
         return tuple(Handle(v, self) for v in results)
 
@@ -160,7 +167,7 @@ class Builder:
         """Close the variants of a repeated region; each has the carried values as its first inputs."""
         regions = aligned([layer.region(out) for layer, out in zip(layers, outputs, strict=True)], layers)
         given = tuple(self.here(g) for g in layers[0].given)
-        results = tuple(Value(self.unique(name), o.type) for o in regions[0].outputs)
+        results = tuple(Value(self.unique("x"), v.type) for v in given[: len(regions[0].outputs)])
         self.children[name] = regions[0]
         self.nodes.append(Repeat(name, tuple(regions), schedule, count, given, results, shared, self.span))
         return tuple(Handle(v, self) for v in results)
@@ -171,6 +178,11 @@ class Builder:
             self.name, self.component, tuple(self.inputs), results, tuple(self.nodes), tuple(self.params),
             tuple(self.states), tuple(self.bindings.items()),
         )  # fmt: skip
+
+
+def outward_type(type_: TensorType, bindings: Mapping[str, Setting]) -> TensorType:
+    """The type as the region around writes it."""
+    return type_.with_shape(*(outward(size, bindings) for size in type_.shape))
 
 
 def aligned(regions: list[Region], layers: Sequence[Builder]) -> list[Region]:

@@ -7,6 +7,7 @@ times (`Repeat`). Everything is immutable; equality is structural.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -29,7 +30,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """How a parameter starts: `normal` (mean a, std b), `uniform` (from a to b) or `constant` (a)."""
+    """How a parameter starts: `normal`, `trunc_normal` (mean a, std b), `uniform` (a to b), `constant`."""
 
     kind: str
     a: Num
@@ -211,19 +212,10 @@ def _parameters(region: Region, path: str) -> Iterator[tuple[str, Param]]:
 
 def parameter_count(graph: Graph) -> int:
     """Learned numbers, each once: tied aliases and shared modules do not count again."""
-    tied = {alias for alias, _ in graph.ties}
-    return _count(graph.root, "", tied)
+    total = sum(times * sum(map(_learned, region.params)) for _, region, times in walk(graph.root))
+    aliases = {alias for alias, _ in graph.ties}
+    return total - sum(_learned(param) for path, param in parameters(graph) if path in aliases)
 
 
-def _count(region: Region, path: str, tied: set[str]) -> int:
-    total = 0
-    for param in region.params:
-        if param.trainable and _join(path, param.name) not in tied:
-            size = 1
-            for dim in param.value.type.shape:
-                size *= int(dim)
-            total += size
-    for node in region.nodes:
-        for child_path, child, count in _children(node, path):
-            total += count * _count(child, child_path, tied)
-    return total
+def _learned(param: Param) -> int:
+    return math.prod(int(size) for size in param.value.type.shape) if param.trainable else 0

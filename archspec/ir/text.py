@@ -125,7 +125,7 @@ class _Body:
         return text if self.scope.tells(number) else f"{text} = {_value(number)}"
 
     def type(self, type_: TensorType) -> str:
-        return f"{SHORT[type_.dtype]}[{', '.join(map(self.number, type_.shape))}]"
+        return f"{SHORT.get(type_.dtype, type_.dtype)}[{', '.join(map(self.number, type_.shape))}]"
 
     def types(self, values: tuple[Value, ...]) -> str:
         return f" : {', '.join(self.type(v.type) for v in values)}" if values else ""

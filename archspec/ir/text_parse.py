@@ -216,9 +216,10 @@ def _schedule(scan: Scanner) -> tuple[int, ...]:
     """`0*5 1` as five layers of variant 0 and one of variant 1."""
     layers: list[int] = []
     while not scan.ended():
-        variant = scan.integer()
+        start, variant = scan.at, scan.integer()
         times = scan.integer() if scan.accept("*") else 1
         if not 0 < times <= MAX_LAYERS - len(layers):
-            scan.fail(f"a schedule has at most {MAX_LAYERS} layers, and runs of at least one", code="I010")
+            problem = f"a schedule has at most {MAX_LAYERS} layers, and runs of at least one"
+            scan.line.fail("I010", problem, start, scan.at - start)
         layers += [variant] * times
     return tuple(layers)

@@ -71,6 +71,7 @@ class Scanner:
         self.line, self.text, self.at = line, line.text, 0
 
     def fail(self, message: str, *, code: str = "I001", hint: str | None = None) -> NoReturn:
+        self.skip()
         self.line.fail(code, message, self.at, hint=hint)
 
     def skip(self) -> None:

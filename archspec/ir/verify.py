@@ -70,15 +70,14 @@ class _GraphCheck:
     def inputs_alone(self, region: Region, word: str, present: set[str], code: str) -> None:
         """A region from inputs of the graph to others, each with the name and type of that input."""
         self.inside(region, word, present)
-        check_distinct(self.found, f"result of the {word}", [v.name for v in region.outputs])
+        check_distinct(self.found, f"result of {word}", [v.name for v in region.outputs])
         for value in (*region.inputs, *region.outputs):
-            if value.name not in self.inputs:
-                self.found.add(code, f"the {word} speaks of '{value.name}', which is no input")
-            elif self.inputs[value.name].type != value.type:
-                input_ = self.inputs[value.name].type
-                self.found.add(
-                    code, f"the {word} has '{value.name}' as {value.type}, but the input is {input_}"
-                )
+            input_ = self.inputs.get(value.name)
+            if input_ is None:
+                self.found.add(code, f"{word}: the graph has no input '{value.name}'")
+            elif input_.type != value.type:
+                problem = f"'{value.name}' is {value.type}, but the input is {input_.type}"
+                self.found.add(code, f"{word}: {problem}")
 
     def loss(self, loss: Loss) -> None:
         check_identifiers(self.found, "loss", [loss.name])

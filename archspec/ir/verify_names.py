@@ -19,6 +19,7 @@ from archspec.ir.scope import Scope
 from archspec.ir.types import DTYPES, TensorType
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NUMBERED = re.compile(r"\.\d+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,9 @@ class Findings:
 
 
 def check_identifiers(found: Findings, what: str, names: Iterable[str], span: Span | None = None) -> None:
-    """I112: a name that Python code cannot use."""
+    """I112: a name that Python code cannot use. A module may stand in a list: `layer.0`."""
     for name in names:
+        name = _NUMBERED.sub("", name) if what == "module" else name
         if not _IDENTIFIER.match(name):
             found.add("I112", f"the {what} '{name}' is not an identifier", span)
         elif keyword.iskeyword(name):

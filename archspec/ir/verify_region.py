@@ -23,7 +23,7 @@ from archspec.ir.verify_names import (
 )
 from archspec.ir.verify_state import StateCheck
 
-INITS = {"normal": 2, "uniform": 2, "constant": 1}
+INITS = {"normal": 2, "trunc_normal": 2, "uniform": 2, "constant": 1}
 _MASK = 4  # where the mask's operands begin among attention's: q, k, v, bias, then these
 
 

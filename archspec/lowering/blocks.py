@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
 from archspec.components.base import Problem
+from archspec.components.elsewhere import field_hint, field_meant
 from archspec.dims import num as n
 from archspec.dims.evaluate import describe
 from archspec.dims.num import Num, Value
 from archspec.errors import Diagnostic, LoweringError, Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
-from archspec.lowering.faults import FAULTS, Broken, diagnose
-from archspec.lowering.frame import Frame
-from archspec.lowering.reading import read_tensor, value_of
+from archspec.lowering.faults import FAULTS, Broken, diagnose, located
+from archspec.lowering.frame import Frame, Maybe
 from archspec.lowering.signature import match, rebased
+from archspec.lowering.values import read_tensor, value_of
 from archspec.spec.node import Mapping, Node, Scalar
 from archspec.spec.spec import BlockDef
 
@@ -23,22 +28,22 @@ def open_block(
 ) -> Frame:
     """The scope inside a block, its inputs received and its arguments bound.
 
-    Raises `LoweringError` with every finding of the arguments, `Broken`.
+    What cannot be read is reported and stands for nothing inside, so that the body can still be judged:
+    `close_block` then raises `Broken`.
     """
     inner = outer.child(builder)
     inner.values = dict(outer.lowering.settings.values)
     inner.tensors, inner.x, inner.fresh, inner.index = {}, None, True, None
-    inner.stacks = {}
-    ports = _ports(block)
-    _check_keys(block, args, ports, span)
-    for name, kind in _declared(block).items():
-        _bind_argument(outer, inner, name, kind, args, span)
-    for position, (name, declared) in enumerate(ports.items()):
-        given = _given(outer, name, position, args, span, declared)
-        if given is not None:
-            inner.tensors[name] = _receive(
-                inner, name, declared, given, args, span, carried=carried and position == 0
-            )
+    inner.stacks, inner.failed = {}, frozenset()
+    opening = _Opening(outer, inner, block, args, span)
+    opening.check_keys()
+    for name, declared in _declared(block).items():
+        with opening.reporting():
+            opening.argument(name, declared)
+    for position, (name, declared) in enumerate(_ports(block).items()):
+        with opening.reporting():
+            opening.port(name, declared, position, carried=carried and position == 0)
+    inner.whole = opening.whole
     inner.x, inner.fresh = next(iter(inner.tensors.values()), None), not inner.tensors
     return inner
 
@@ -54,70 +59,134 @@ def _declared(block: BlockDef) -> dict[str, Node]:
     return {str(key.value): value for key, value in block.args.entries} if block.args else {}
 
 
-def _check_keys(block: BlockDef, args: Mapping, ports: dict[str, Node | None], span: Span) -> None:
-    known = ("in", *_declared(block), *list(ports)[1:])
-    unknown = [key for key, _ in args.entries if key.value not in known]
-    if unknown:
-        raise LoweringError(*(
-            Diagnostic("S001", f"unknown argument '{k.value}' of block '{block.name}'", k.span, did_you_mean(str(k.value), known) or f"known here: {', '.join(known)}")
-            for k in unknown
-        ))  # fmt: skip
+@dataclass(slots=True)
+class _Opening:
+    """One use of a block, while its arguments are read."""
+
+    outer: Frame
+    inner: Frame
+    block: BlockDef
+    args: Mapping
+    span: Span
+    whole: bool = True
+    meant: set[str | None] = field(default_factory=set[str | None])
+
+    @contextmanager
+    def reporting(self) -> Generator[None]:
+        """Findings are kept, and the rest is read all the same."""
+        try:
+            yield
+        except LoweringError as error:
+            self.outer.lowering.found.extend(error)
+            self.whole = False
+        except FAULTS as fault:
+            self.outer.lowering.found.extend(LoweringError(diagnose(fault, self.span)))
+            self.whole = False
+        except Broken:
+            self.whole = False
+
+    def check_keys(self) -> None:
+        ports = list(_ports(self.block))
+        known = (*(["in"] if ports else []), *_declared(self.block), *ports[1:])
+        for key in (key for key, _ in self.args.entries if key.value not in known):
+            message = f"unknown argument '{key.value}' of block '{self.block.name}'"
+            self.outer.lowering.found.add("S001", message, key.span, field_hint(str(key.value), known))
+            self.meant.add(field_meant(str(key.value), known))
+            self.whole = False
+
+    def missing(self, name: str, hint: str) -> None:
+        """Raises `LoweringError`, or `Broken` where a misspelt name was reported for this one."""
+        if name in self.meant:
+            raise Broken
+        message = f"block '{self.block.name}' needs '{name}'"
+        raise LoweringError(Diagnostic("S002", message, self.span, hint))
+
+    def argument(self, name: str, declared: Node) -> None:
+        self.inner.failed |= {name}
+        kind, default = _kind(declared)
+        given = self.args.get(name)
+        node = given or default
+        if node is None:
+            self.missing(name, f"add '{name}: …', declared as {kind}")
+            return
+        scope = self.outer if given else self.inner
+        with located(node):
+            value = value_of(scope, node) if kind != "str" else _text(scope, node)
+            _check_kind(name, kind, value)
+        self.inner.failed -= {name}
+        self.inner.values[name] = n.named(name, value) if isinstance(value, Num) else value
+        if isinstance(value, Num):
+            self.inner.builder.bindings[name] = value
+
+    def port(self, name: str, declared: Node | None, position: int, *, carried: bool) -> None:
+        node = self.args.get("in") if position == 0 else self.args.get(name)
+        if node is None and position and _is_optional(declared):
+            return
+        self.inner.tensors[name] = None
+        given = self.given(name, node, position)
+        if given is None:
+            raise Broken
+        type_ = declared.get("type") if isinstance(declared, Mapping) else declared
+        self.inner.tensors[name] = self.receive(name, type_, given, node, carried=carried)
+
+    def given(self, name: str, node: Node | None, position: int) -> Maybe:
+        if node is None:
+            if position:
+                self.missing(name, f"name a tensor: '{name}: …'")
+            return self.outer.flowing()
+        with located(node):
+            return read_tensor(self.outer, node)
+
+    def receive(
+        self, name: str, declared: Node | None, given: Handle, node: Node | None, *, carried: bool
+    ) -> Handle:
+        inner = self.inner
+        if isinstance(declared, Scalar):
+            bound: dict[str, Num] = {}
+            try:
+                type_ = match(inner, declared, given.type, name, bound)
+            except Problem as fault:
+                raise LoweringError(diagnose(fault, node.span if node else self.span)) from None
+            inner.builder.bindings |= bound
+        else:
+            type_ = rebased(given.type, inner.values, inner.lowering.dims)
+        return inner.builder.receive(given, name, type_, carried=carried)
 
 
-def _bind_argument(outer: Frame, inner: Frame, name: str, declared: Node, args: Mapping, span: Span) -> None:
-    kind, default = _kind(declared)
-    node = args.get(name) or default
-    if node is None:
-        raise LoweringError(Diagnostic("S002", f"the block needs '{name}'", span, f"it is declared '{kind}'"))
-    scope = outer if args.get(name) else inner
-    try:
-        value = value_of(scope, node) if kind != "str" else _text(scope, node)
-        if value is not None and not isinstance(value, KINDS[kind]):
-            raise Problem("S003", f"'{name}' is declared {kind}, but gets {describe(value)}", name)
-    except FAULTS as fault:
-        raise LoweringError(diagnose(fault, node.span, args)) from None
-    inner.values[name] = n.named(name, value) if isinstance(value, Num) else value
-    if isinstance(value, Num):
-        inner.builder.bindings[name] = value
+def _check_kind(name: str, kind: str, value: Value) -> None:
+    fits = value is None or isinstance(value, KINDS[kind])
+    if kind == "int" and isinstance(value, Num) and isinstance(value.value, float):
+        fits = value.value.is_integer()
+    if not fits:
+        message = f"'{name}' is declared {kind}, but gets {describe(value)}"
+        raise Problem("S003", message, hint=f"declare it otherwise, or give it {_WANTED[kind]}")
+
+
+_WANTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a word",
+    "list": "a list",
+}
 
 
 def _text(scope: Frame, node: Node) -> Value:
+    """A word, or what a param or argument of that name holds."""
     if isinstance(node, Scalar) and isinstance(node.value, str):
+        if node.value in scope.failed or node.value in scope.lowering.settings.failed:
+            raise Broken
         return scope.values.get(node.value, node.value)
     return value_of(scope, node)
 
 
 def _kind(declared: Node) -> tuple[str, Node | None]:
-    if isinstance(declared, Mapping):
-        word = declared.get("type")
-        kind, default = (str(word.value) if isinstance(word, Scalar) else "int"), declared.get("default")
-    else:
-        kind, default = (str(declared.value) if isinstance(declared, Scalar) else ""), None
-    if kind not in KINDS:
-        raise LoweringError(
-            Diagnostic(
-                "S009", f"'{kind}' is no kind of argument", declared.span, f"one of: {', '.join(KINDS)}"
-            )
-        )
-    return kind, default
-
-
-def _given(
-    outer: Frame, name: str, position: int, args: Mapping, span: Span, declared: Node | None
-) -> Handle | None:
-    node = args.get("in") if position == 0 else args.get(name)
-    if node is None:
-        if position == 0:
-            return outer.running()
-        if _is_optional(declared):
-            return None
-        raise LoweringError(
-            Diagnostic("S002", f"the block needs '{name}'", span, f"name a tensor: '{name}: …'")
-        )
-    try:
-        return read_tensor(outer, node)
-    except FAULTS as fault:
-        raise LoweringError(diagnose(fault, node.span)) from None
+    """The kind and the default of an argument; `Broken` where the outline refused it."""
+    word = declared.get("type") if isinstance(declared, Mapping) else declared
+    kind = word.value if isinstance(word, Scalar) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise Broken
+    return kind, declared.get("default") if isinstance(declared, Mapping) else None
 
 
 def _is_optional(declared: Node | None) -> bool:
@@ -125,39 +194,20 @@ def _is_optional(declared: Node | None) -> bool:
     return isinstance(flag, Scalar) and flag.value is True
 
 
-def _receive(
-    inner: Frame, name: str, declared: Node | None, given: Handle, args: Mapping, span: Span, *, carried: bool
-) -> Handle:
-    node = declared.get("type") if isinstance(declared, Mapping) else declared
-    bound: dict[str, Num] = {}
-    try:
-        if isinstance(node, Scalar):
-            type_ = match(inner, str(node.value), given.type, name, bound)
-        else:
-            type_ = rebased(given.type, inner.values, inner.lowering.dims)
-    except FAULTS as fault:
-        where = args.get(name) or args.get("in")
-        raise LoweringError(diagnose(fault, where.span if where else span)) from None
-    inner.builder.bindings |= bound
-    return inner.builder.receive(given, name, type_, carried=carried)
-
-
 def close_block(inner: Frame, block: BlockDef) -> tuple[Handle, ...]:
-    """What the block gives: the values it names, or the last one."""
-    if not block.returns:
-        if inner.x is None:
-            raise Broken
-        return (inner.x,)
-    try:
-        return tuple(inner.tensor(str(name.value)) for name in block.returns)
-    except KeyError:
-        missing = next(r for r in block.returns if r.value not in inner.tensors)
-        hint = did_you_mean(str(missing.value), inner.tensors)
-        raise LoweringError(
-            Diagnostic(
-                "L002",
-                f"block '{block.name}' returns '{missing.value}', which no step makes",
-                missing.span,
-                hint,
-            )
-        ) from None
+    """What the block gives: the values it names, or the last one.
+
+    Raises `LoweringError` L002, `Broken`.
+    """
+    inner.lowering.check_stacks(inner)
+    for name in block.returns:
+        if name.value not in inner.tensors:
+            message = f"block '{block.name}' returns '{name.value}', which no step makes"
+            hint = did_you_mean(str(name.value), inner.tensors)
+            listed = f"made here: {', '.join(inner.tensors)}"
+            raise LoweringError(Diagnostic("L002", message, name.span, hint or listed))
+    results = [inner.tensors[str(name.value)] for name in block.returns] if block.returns else [inner.x]
+    handles = tuple(handle for handle in results if handle is not None)
+    if len(handles) != len(results) or not inner.whole:
+        raise Broken
+    return handles

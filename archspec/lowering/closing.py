@@ -2,77 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archspec.components import COMPONENTS
-from archspec.errors import LoweringError, Span, did_you_mean
+from archspec.components.loss import LOSSES
+from archspec.errors import Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
-from archspec.ir.graph import Graph, Loss, Region, Value, parameters
+from archspec.ir.graph import Graph, Loss, Param, Region, parameters
+from archspec.ir.ops.shape import Reshape
+from archspec.ir.types import TensorType
 from archspec.lowering import steps
-from archspec.lowering.faults import FAULTS, Broken, diagnose, text_span
-from archspec.lowering.frame import Frame
-from archspec.lowering.reading import read_tensor
-from archspec.spec.node import Mapping, Node, Scalar
+from archspec.lowering.faults import located
+from archspec.lowering.frame import Frame, Maybe
+from archspec.lowering.values import read_tensor
+from archspec.spec.node import Mapping, Node, Scalar, kind
 from archspec.spec.tree import Common, Word
 
 if TYPE_CHECKING:
     from archspec.lowering.lower import Lowering
 
-Inputs = dict[str, tuple[Handle, Node | None]]
+Names = dict[str, Maybe]
+Inputs = dict[str, tuple[Maybe, Node | None]]
 
 
-def close(low: Lowering, frame: Frame, inputs: Inputs) -> Graph | None:
-    """The graph, or None where findings stand in the way."""
+def close(low: Lowering, frame: Frame, inputs: Inputs) -> Graph:
+    """The graph; where there were findings, what is left of it."""
     outputs = _outputs(low, frame)
     defaults = _defaults(low, frame, inputs)
-    if low.found.diagnostics:
-        return None
-    root = frame.builder.region([handle for _, handle in outputs])
-    losses = _losses(low, frame, inputs, outputs)
+    given = {name: handle for name, handle in outputs.items() if handle is not None}
+    root = frame.builder.region(list(given.values()))
     document = low.spec.document
     graph = Graph(
-        document.name, document.summary, document.source, tuple(low.dims), low.stream, root, defaults,
-        tuple((name, handle.value) for name, handle in outputs), losses, (),
-    )  # fmt: skip
-    ties = _ties(low, frame, graph)
-    return Graph(
-        *(
-            getattr(graph, f)
-            for f in ("name", "summary", "source", "dims", "stream", "root", "defaults", "outputs", "losses")
-        ),
-        ties,
+        name=document.name,
+        summary=document.summary,
+        source=document.source,
+        dims=tuple(low.dims),
+        stream=low.stream,
+        root=root,
+        defaults=defaults,
+        outputs=tuple((name, handle.value) for name, handle in given.items()),
+        losses=_losses(low, frame, {name: handle for name, (handle, _) in inputs.items()}, outputs),
+        ties=(),
     )
+    return replace(graph, ties=_ties(low, frame, graph))
 
 
-def _outputs(low: Lowering, frame: Frame) -> list[tuple[str, Handle]]:
-    out: list[tuple[str, Handle]] = []
+def _there(low: Lowering, frame: Frame, node: Node) -> bool | None:
+    """Whether a part exists; None where its condition failed."""
+    return frame.attempt(node.span, lambda: low.exists(frame, node))
+
+
+def _outputs(low: Lowering, frame: Frame) -> Names:
+    out: Names = {}
     for key, node in low.spec.section("outputs").entries:
-        if not low.exists(frame, node):
-            continue
+        there = _there(low, frame, node)
         of = node.get("of") if isinstance(node, Mapping) else node
-        handle = tensor_or_report(low, frame, of or node)
-        if handle is not None:
-            out.append((str(key.value), handle))
+        if there is not False:
+            is_text = there and isinstance(of, Scalar) and isinstance(of.value, str)
+            out[str(key.value)] = _tensor(frame, of) if is_text and of else None
     return out
 
 
-def tensor_or_report(low: Lowering, frame: Frame, node: Node) -> Handle | None:
-    try:
-        return read_tensor(frame, node)
-    except Broken:
-        return None
-    except LoweringError as error:
-        low.found.extend(error)
-    except FAULTS as fault:
-        at = text_span(node, getattr(fault, "at", 0), getattr(fault, "end", 10**6))
-        low.found.extend(LoweringError(diagnose(fault, at)))
-    return None
+def _tensor(frame: Frame, node: Node) -> Maybe:
+    def read() -> Handle:
+        with located(node):
+            return read_tensor(frame, node)
+
+    return frame.attempt(node.span, read)
 
 
-def _stand_ins(low: Lowering, frame: Frame, builder: Builder, values: dict[str, Value]) -> Frame:
+def _stand_ins(frame: Frame, builder: Builder, names: Names, *, optional: bool = False) -> Frame:
     """A scope beside the model, in which inputs and outputs are what a region is given."""
-    inner = Frame(low, builder, dict(frame.values), {}, {})
-    inner.tensors = {name: builder.input(name, v.type, v.optional) for name, v in values.items()}
+    inner = Frame(frame.lowering, builder, dict(frame.values), {}, {})
+    for name, handle in names.items():
+        absent = optional and handle is not None and handle.value.optional
+        inner.tensors[name] = builder.input(name, handle.type, absent) if handle else None
     return inner
 
 
@@ -82,28 +87,33 @@ def _defaults(low: Lowering, frame: Frame, inputs: Inputs) -> Region | None:
     if not missing:
         return None
     builder = Builder("defaults", "defaults")
-    given = {name: h.value for name, (h, default) in inputs.items() if default is None}
-    inner = _stand_ins(low, frame, builder, given)
+    given = {name: handle for name, (handle, _) in inputs.items() if name not in missing}
+    inner = _stand_ins(frame, builder, given, optional=True)
     outputs: list[Handle] = []
     for name, node in missing.items():
-        handle = tensor_or_report(low, inner, node)
-        if handle is None:
-            continue
-        declared = inputs[name][0].type
-        if handle.type != declared:
-            low.found.add(
-                "L010", f"'{name}' is declared {declared}, but its default is {handle.type}", node.span
-            )
-        outputs.append(_named(builder, handle, name))
-        inner.tensors[name] = outputs[-1]
+        handle, declared = _tensor(inner, node), inputs[name][0]
+        inner.tensors[name] = None
+        if handle and declared and _agrees(low, name, declared.type, handle.type, node):
+            outputs.append(_named(builder, handle, name))
+            inner.tensors[name] = outputs[-1]
     return _trimmed(builder.region(outputs))
 
 
-def _named(builder: Builder, handle: Handle, name: str) -> Handle:
-    """The handle under exactly this name: its producing node's result is renamed."""
-    from dataclasses import replace  # lazy: used here only
+def _agrees(low: Lowering, name: str, declared: TensorType, given: TensorType, node: Node) -> bool:
+    if given != declared:
+        message, hint = (
+            f"'{name}' is declared {declared}, but gets {given}",
+            "'cast' and 'expand' change a type",
+        )
+        low.found.add("L010", message, node.span, hint)
+    return given == declared
 
-    value = Value(name, handle.type)
+
+def _named(builder: Builder, handle: Handle, name: str) -> Handle:
+    """The handle under exactly this name: its producing node's result is renamed; an input is passed on."""
+    if handle.value in builder.inputs:
+        handle = builder.apply(Reshape(handle.type.shape), handle)
+    value = replace(handle.value, name=name)
     builder.nodes[:] = [
         replace(node, outputs=tuple(value if o == handle.value else o for o in node.outputs))
         for node in builder.nodes
@@ -112,102 +122,110 @@ def _named(builder: Builder, handle: Handle, name: str) -> Handle:
 
 
 def _trimmed(region: Region) -> Region:
-    from dataclasses import replace  # lazy: used here only
-
-    used = {v.name for node in region.nodes for v in node.inputs if v is not None} | {
-        o.name for o in region.outputs
-    }
+    used = {v.name for node in region.nodes for v in node.inputs if v is not None}
+    used |= {o.name for o in region.outputs}
     return replace(region, inputs=tuple(v for v in region.inputs if v.name in used))
 
 
-def _losses(
-    low: Lowering, frame: Frame, inputs: Inputs, outputs: list[tuple[str, Handle]]
-) -> tuple[Loss, ...]:
-    out: list[Loss] = []
-    for key, node in low.spec.section("losses").entries:
-        if isinstance(node, Mapping) and low.exists(frame, node):
-            loss = _loss(low, frame, str(key.value), node.without("when"), inputs, outputs)
-            if loss is not None:
-                out.append(loss)
-    return tuple(out)
+def _losses(low: Lowering, frame: Frame, inputs: Names, outputs: Names) -> tuple[Loss, ...]:
+    found = (
+        _loss(frame, str(key.value), node.without("when"), inputs, outputs)
+        for key, node in low.spec.section("losses").entries
+        if isinstance(node, Mapping) and _there(low, frame, node)
+    )
+    return tuple(loss for loss in found if loss is not None)
 
 
-def _loss(
-    low: Lowering, frame: Frame, name: str, node: Mapping, inputs: Inputs, outputs: list[tuple[str, Handle]]
-) -> Loss | None:
-    given = {key: h.value for key, (h, _) in inputs.items()}
-    feed = _feed(low, frame, node.get("feed"), given)
-    builder = Builder(name, "loss")
-    values = {key: Value(key, v.type) for key, v in given.items()} | {
-        key: Value(key, h.type) for key, h in outputs
-    }
-    inner = _stand_ins(low, frame, builder, values)
-    word = node.get("op")
-    if not isinstance(word, Scalar) or word.value not in COMPONENTS:
-        text = str(word.value) if isinstance(word, Scalar) else ""
-        low.found.add(
-            "L001",
-            f"there is no loss '{text}'",
-            (word or node).span,
-            did_you_mean(text, ("cross_entropy", "mse", "mae")),
-        )
+def _loss(frame: Frame, name: str, node: Mapping, inputs: Names, outputs: Names) -> Loss | None:
+    feed = _feed(frame.lowering, frame, node.get("feed"), inputs)
+    word = _loss_word(frame.lowering, node)
+    if word is None:
         return None
-    step = Word(Common((name,), node.span), word, node.without("op", "feed"))
-    steps.lower_step(inner, step)
+    builder = Builder(name, "loss")
+    inner = _stand_ins(frame, builder, inputs | outputs)
+    steps.lower_step(inner, Word(Common((name,), node.span), word, node.without("op", "feed")))
     if inner.x is None:
         return None
-    if inner.x.type.shape:
-        low.found.add("T005", f"a loss is one number, '{name}' gives {inner.x.type}", node.span)
     return Loss(name, _trimmed(builder.region([inner.x])), feed)
 
 
-def _feed(low: Lowering, frame: Frame, node: Node | None, given: dict[str, Value]) -> Region | None:
+def _loss_word(low: Lowering, node: Mapping) -> Scalar | None:
+    word = node.get("op")
+    listed = f"one of: {', '.join(LOSSES)}"
+    if word is None:
+        head = Span(node.span.source, node.span.line, node.span.column, node.span.line, node.span.column + 1)
+        low.found.add("S002", "key 'op' is missing", head, listed)
+    elif not isinstance(word, Scalar) or word.value not in LOSSES:
+        text = str(word.value) if isinstance(word, Scalar) else kind(word)
+        low.found.add("L001", f"there is no loss '{text}'", word.span, did_you_mean(text, LOSSES) or listed)
+    else:
+        return word
+    return None
+
+
+def _feed(low: Lowering, frame: Frame, node: Node | None, given: Names) -> Region | None:
     """What a loss hands the model instead of the caller's input."""
+    if node is None:
+        return None
     if not isinstance(node, Mapping):
+        hint = "write 'feed: {input: expression}'"
+        low.found.add("S003", f"'feed': expected a mapping, found {kind(node)}", node.span, hint)
         return None
     builder = Builder("feed", "feed")
-    inner = _stand_ins(
-        low, frame, builder, {k: Value(k, v.type) for k, v in given.items() if node.get(k) is None}
-    )
+    inner = _stand_ins(frame, builder, {k: v for k, v in given.items() if node.key(k) is None})
     outputs: list[Handle] = []
     for key, value in node.entries:
         name = str(key.value)
         if name not in given:
-            low.found.add("L009", f"the model has no input '{name}'", key.span, did_you_mean(name, given))
+            hint = did_you_mean(name, given) or f"inputs: {', '.join(given)}"
+            low.found.add("L009", f"the model has no input '{name}'", key.span, hint)
             continue
-        handle = tensor_or_report(low, inner, value)
-        if handle is not None:
-            if handle.type != given[name].type:
-                low.found.add("L010", f"'{name}' is {given[name].type}, but is fed {handle.type}", value.span)
+        handle, declared = _tensor(inner, value), given[name]
+        if handle and declared and _agrees(low, name, declared.type, handle.type, value):
             outputs.append(_named(builder, handle, name))
     return _trimmed(builder.region(outputs))
 
 
 def _ties(low: Lowering, frame: Frame, graph: Graph) -> tuple[tuple[str, str], ...]:
-    known = {path: param for path, param in parameters(graph)}
+    known = dict(parameters(graph))
     out: dict[str, str] = {}
     for key, node in low.spec.section("tie").entries:
         target = node.get("to") if isinstance(node, Mapping) else node
-        if not isinstance(target, Scalar) or not low.exists(frame, node):
+        if not isinstance(target, Scalar) or not _there(low, frame, node):
             continue
         alias, owner = str(key.value), str(target.value)
-        if _tie_fits(low, known, alias, owner, key.span, target.span, out):
+        fits = [_is_param(low, known, path, span) for path, span in ((alias, key.span), (owner, target.span))]
+        if all(fits) and _tie_fits(low.found.add, known, (alias, owner), (key.span, target.span), out):
             out[alias] = owner
     return tuple(out.items())
 
 
+def _is_param(low: Lowering, known: dict[str, Param], path: str, span: Span) -> bool:
+    """Whether there is such a parameter; not reported again where the step that owns it failed."""
+    words = [word for word in path.split(".") if not word.isdigit()]
+    failed = any(words[: len(broken)] == list(broken) for broken in low.broken)
+    if path not in known and not failed:
+        hint = did_you_mean(path, known) or "write its path: the names of steps, and 'weight' or 'bias'"
+        low.found.add("L050", f"there is no parameter '{path}' to tie", span, hint)
+    return path in known
+
+
 def _tie_fits(
-    low: Lowering, known: dict, alias: str, owner: str, at: Span, to: Span, ties: dict[str, str]
+    report: Callable[[str, str, Span, str], None],
+    known: dict[str, Param],
+    names: tuple[str, str],
+    spans: tuple[Span, Span],
+    ties: dict[str, str],
 ) -> bool:
-    for path, span in ((alias, at), (owner, to)):
-        if path not in known:
-            low.found.add("L050", f"there is no parameter '{path}' to tie", span, did_you_mean(path, known))
-            return False
+    alias, owner = names
     a, b = known[alias].value.type, known[owner].value.type
-    if a != b:
-        low.found.add("L051", f"'{alias}' is {a}, '{owner}' is {b}: they cannot be one", at)
-        return False
-    if alias == owner or owner in ties:
-        low.found.add("L052", f"'{owner}' is tied itself; tie '{alias}' to the parameter that is stored", to)
-        return False
-    return True
+    if alias == owner or owner in ties or alias in ties.values():
+        chained = owner if owner in ties or alias == owner else alias
+        hint = "tie every alias to the one parameter that is stored"
+        report("L052", f"'{chained}' cannot be both an alias and an owner", spans[chained == owner], hint)
+    elif a != b:
+        hint = "tied parameters have one shape and dtype"
+        report("L051", f"'{alias}' is {a}, '{owner}' is {b}: they cannot be one", spans[0], hint)
+    else:
+        return True
+    return False

@@ -105,4 +105,3 @@ def _place(node: Scalar, offset: int) -> tuple[int, int]:
     lines = _LINE_BREAK.split(node.text[:offset])
     start = node.span.column if len(lines) == 1 else 1
     return node.span.line + len(lines) - 1, start + len(lines[-1])
-

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from archspec.components.base import Place, Problem
 from archspec.dims.num import Num, Value, symbol
-from archspec.errors import Span
+from archspec.errors import LoweringError, Span
 from archspec.ir.builder import Builder, Handle
-from archspec.lowering.faults import Broken
+from archspec.lowering.faults import FAULTS, Broken, diagnose
 from archspec.spec.node import Node
 from archspec.spec.tree import Step
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from archspec.lowering.lower import Lowering
 
 Maybe: TypeAlias = "Handle | None"
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -39,7 +41,8 @@ class Pushed:
 class Frame:
     """Names in scope. A tensor that failed is None: whoever reads it is left out quietly.
 
-    `failed` are names of values that have none, because what should give them was reported;
+    `failed` are names of values that have none, because what should give them was reported; then this body is
+    not `whole`, and gives nothing.
     `vary` holds replacements for this body's steps, by dotted path; `used` the paths that found one.
     """
 
@@ -52,6 +55,7 @@ class Frame:
     fresh: bool = True
     index: LoopIndex | None = None
     failed: frozenset[str] = frozenset()
+    whole: bool = True
     steps: dict[str, Step] = field(default_factory=dict[str, "Step"])
     vary: dict[str, Node] = field(default_factory=dict[str, "Node"])
     used: set[str] = field(default_factory=set[str])
@@ -71,6 +75,23 @@ class Frame:
             used=set(),
         )
 
+    def attempt(self, span: Span, read: Callable[[], T]) -> T | None:
+        """What `read` gives; None where it fails, the reason reported, so that the rest is still judged."""
+        try:
+            return read()
+        except Broken:
+            return None
+        except LoweringError as error:
+            self.lowering.found.extend(error)
+        except FAULTS as fault:
+            self.lowering.found.extend(LoweringError(diagnose(fault, span)))
+        return None
+
+    def knows(self, name: str) -> bool:
+        """Whether a name stands for anything here, be it broken."""
+        failed = name in self.failed or name in self.lowering.settings.failed
+        return failed or name in self.tensors or name in self.options()
+
     def flowing(self) -> Maybe:
         """The value that flows, None where it failed.
 
@@ -78,7 +99,9 @@ class Frame:
         """
         if self.fresh:
             known = [name for name, tensor in self.tensors.items() if tensor is not None]
-            hint = f"name one: 'in: {known[0]}'" if known else "start with an op that makes one, such as param"
+            hint = (
+                f"name one: 'in: {known[0]}'" if known else "start with an op that makes one, such as param"
+            )
             raise Problem("L003", "no value flows here yet", hint=hint)
         return self.x
 

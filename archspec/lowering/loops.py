@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archspec.components.base import Problem
 from archspec.dims import num as n
+from archspec.dims.evaluate import describe
 from archspec.dims.num import Num, Value
 from archspec.errors import Diagnostic, LoweringError, did_you_mean
 from archspec.ir.builder import Builder, Handle
 from archspec.lowering import blocks
-from archspec.lowering.frame import Frame, LoopIndex
-from archspec.lowering.reading import number_of, read_tensor, value_of
+from archspec.lowering.faults import Broken, located
+from archspec.lowering.frame import Frame, LoopIndex, Maybe
+from archspec.lowering.values import flag_of, number_of, read_tensor, value_of
 from archspec.lowering.vary import layer_value, settle
-from archspec.spec.node import Mapping, Node, Scalar
+from archspec.spec.node import Mapping, Node, Scalar, Sequence, plain
 from archspec.spec.spec import BlockDef
 from archspec.spec.tree import Body, Each, Push, Repeat, Step
 
@@ -21,45 +25,65 @@ Layer = tuple[Builder, tuple[Handle, ...], LoopIndex]
 
 def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
     """Layers of one body or block, each fed by the one before."""
+    name, span = step.common.names[0], step.common.span
+    start = frame.attempt(span, lambda: _start(frame, step.args))
+    shared = frame.attempt(span, lambda: _shared(frame, step))
     count = _count(frame, step)
-    name = step.common.names[0]
+    if start is None or count is None:
+        _layer(frame, step, name, 0, {}, start)
+        raise Broken
     if int(count) == 0:
-        return (_start(frame, step.args),)
-    start = _start(frame, step.args)
-    shared = step.shared is not None and value_of(frame, step.shared) is True
+        return (start,)
     if step.body is not None and _moves_stack(step.body):
         return _unrolled(frame, step, name, int(count), start)
     layers, schedule = _variants(frame, step, name, int(count), start)
     if any(len(out) != 1 or not _alike(out[0], start) for _, out, _ in layers):
         if shared:
             out = layers[0][1][0]
-            raise Problem("L011", f"shared layers must keep their type, but {start.type} becomes {out.type}")
+            message = f"shared layers must keep their type, but {start.type} becomes {out.type}"
+            raise Problem("L011", message, hint="take 'shared' out, or keep the shape")
         return _unrolled(frame, step, name, int(count), start)
     return frame.builder.repeat(
         name, [b for b, _, _ in layers], [out for _, out, _ in layers], schedule, count, shared=shared
     )
 
 
-def _count(frame: Frame, step: Repeat) -> Num:
-    try:
-        count = number_of(frame, step.count)
-        value = int(count)
-    except (Problem, n.NumError) as fault:
-        raise LoweringError(
-            Diagnostic("S003", f"'repeat': {fault}", step.count.span, "a whole number or an expression")
-        ) from None
-    if not 0 <= value <= MAX_LAYERS:
-        raise LoweringError(
-            Diagnostic(
-                "L032", f"{count.described()} layers; between 0 and {MAX_LAYERS} are built", step.count.span
-            )
-        )
+def _shared(frame: Frame, step: Repeat) -> bool:
+    if step.shared is None:
+        return False
+    with located(step.shared):
+        return flag_of(frame, step.shared)
+
+
+def _count(frame: Frame, step: Repeat) -> Num | None:
+    """How many layers; None where that is not known, the reason reported."""
+
+    def read() -> Num:
+        with located(step.count):
+            return _counted(number_of(frame, step.count))
+
+    return frame.attempt(step.count.span, read)
+
+
+def _counted(count: Num) -> Num:
+    if not count.static:
+        hint = "the number of layers must follow from params"
+        raise Problem("S003", f"'repeat': {count} is known only when the model runs", hint=hint)
+    if isinstance(count.value, float) and not count.value.is_integer():
+        raise Problem("S003", f"'repeat': expected a whole number, found {count.described()}")
+    if not 0 <= count.real <= MAX_LAYERS:
+        message = f"{count.described()} layers are asked for"
+        raise Problem("L032", message, hint=f"between 0 and {MAX_LAYERS:,} are built")
     return count
 
 
-def _start(frame: Frame, args: Mapping) -> Handle:
+def _start(frame: Frame, args: Mapping) -> Maybe:
+    """The value the first layer takes, None where it failed."""
     node = args.get("in")
-    return frame.running() if node is None else read_tensor(frame, node)
+    if node is None:
+        return frame.flowing()
+    with located(node):
+        return read_tensor(frame, node)
 
 
 def _alike(out: Handle, start: Handle) -> bool:
@@ -83,14 +107,25 @@ def bodies(step: Step) -> tuple[Body, ...]:
     return tuple(b for b in (*found, *getattr(step, "branches", ())) if b)
 
 
+def stacks_of(step: Step) -> set[str]:
+    """The stacks that a step, or one inside it, pushes on or pops from."""
+    own = {str(step.stack.value)} if isinstance(step, Push) else set(_popped(getattr(step, "args", None)))
+    return own.union(*(stacks_of(inner) for body in bodies(step) for inner in body))
+
+
+def _popped(node: Node | None) -> Iterator[str]:
+    if isinstance(node, Sequence):
+        for item in node.items:
+            yield from _popped(item)
+    elif isinstance(node, Mapping):
+        for key, value in node.entries:
+            if key.value == "pop" and isinstance(value, Scalar):
+                yield str(value.value)
+            yield from _popped(value)
+
+
 def _pops(step: Step) -> bool:
-    return _mentions_pop(getattr(step, "args", None))
-
-
-def _mentions_pop(node: Node | None) -> bool:
-    if not isinstance(node, Mapping):
-        return False
-    return any(key.value == "pop" or _mentions_pop(value) for key, value in node.entries)
+    return any(True for _ in _popped(getattr(step, "args", None)))
 
 
 def _variants(
@@ -102,11 +137,12 @@ def _variants(
     schedule: list[int] = []
     for i in range(count):
         varied = _varied(frame, step, i, count)
-        key = (tuple(varied.items()), i if layers and layers[0][2].read else None)
+        written = tuple(repr(plain(node)) for node in varied.values())
+        key = (written, i if layers and layers[0][2].read else None)
         if key not in found:
             layer = _layer(frame, step, name, i, varied, start)
             if layer[2].read and not layers:
-                key = (tuple(varied.items()), i)
+                key = (written, i)
             found[key] = len(layers)
             layers.append(layer)
         schedule.append(found[key])
@@ -119,10 +155,25 @@ def _varied(frame: Frame, step: Repeat, i: int, count: int) -> dict[str, Node]:
     return {str(key.value): layer_value(value, i, count, str(key.value)) for key, value in step.vary.entries}
 
 
-def _layer(frame: Frame, step: Repeat, name: str, i: int, varied: dict[str, Node], start: Handle) -> Layer:
+def _layer(frame: Frame, step: Repeat, name: str, i: int, varied: dict[str, Node], start: Maybe) -> Layer:
     """One layer, lowered in a region of its own."""
     block = _block(frame, step)
-    builder = frame.builder.child(name, block.name if block else name)
+    if block is None:
+        return _lowered(frame, step, name, i, varied, start, None)
+    with frame.lowering.inside(block, step.common.span):
+        return _lowered(frame, step, name, i, varied, start, block)
+
+
+def _lowered(
+    frame: Frame,
+    step: Repeat,
+    name: str,
+    i: int,
+    varied: dict[str, Node],
+    start: Maybe,
+    block: BlockDef | None,
+) -> Layer:
+    builder = frame.builder.child(name, block.name if block else name.split(".")[0])
     index = LoopIndex(n.named("i", i))
     if block:
         outer = frame.child(frame.builder)
@@ -133,7 +184,7 @@ def _layer(frame: Frame, step: Repeat, name: str, i: int, varied: dict[str, Node
     else:
         inner = frame.child(builder)
         inner.index = index
-        inner.flow(builder.receive(start, "x", carried=True))
+        inner.flow(builder.receive(start, "x", carried=True) if start else None)
     _apply_vary(frame, inner, step, index, varied)
     body = block.body if block else step.body or ()
     frame.lowering.body(inner, body)
@@ -149,7 +200,8 @@ def _block(frame: Frame, step: Repeat) -> BlockDef | None:
         return None
     found = frame.lowering.spec.blocks.get(str(step.block.value))
     if found is None:
-        hint = did_you_mean(str(step.block.value), frame.lowering.spec.blocks)
+        known = frame.lowering.spec.blocks
+        hint = did_you_mean(str(step.block.value), known) or f"blocks here: {', '.join(known) or 'none'}"
         raise LoweringError(
             Diagnostic("L001", f"there is no block '{step.block.value}'", step.block.span, hint)
         )
@@ -175,7 +227,7 @@ def _check_used(inner: Frame, vary: Mapping) -> None:
             raise LoweringError(
                 Diagnostic(
                     "L033",
-                    f"'{key.value}' names no step or argument of the repeated body",
+                    f"'{key.value}' names no step of the repeated body, and no argument of one",
                     key.span,
                     did_you_mean(str(key.value), names) or f"steps: {', '.join(inner.steps)}",
                 )
@@ -186,32 +238,74 @@ def _unrolled(frame: Frame, step: Repeat, name: str, count: int, x: Handle) -> t
     for i in range(count):
         varied = _varied(frame, step, i, count)
         builder, outputs, _ = _layer(frame, step, f"{name}.{i}", i, varied, x)
-        x = frame.lowering.close(frame, builder, outputs, f"{name}_{i}")[0]
+        x = frame.lowering.close(frame, builder, outputs, "x")[0]
     return (x,)
 
 
 def each(frame: Frame, step: Each) -> tuple[Handle, ...]:
     """The body once per item of the lists, which run side by side; `i`, `first` and `last` are bound."""
-    lists = {str(key.value): _items(frame, str(key.value), value) for key, value in step.over.entries}
-    lengths = {len(items) for items in lists.values()}
-    if len(lengths) != 1:
-        shown = ", ".join(f"{name} has {len(items)}" for name, items in lists.items())
-        raise Problem("L034", f"the lists of 'each' differ in length: {shown}")
-    x, name, count = _start(frame, step.args), step.common.names[0], lengths.pop()
+    span = step.common.span
+    x = frame.attempt(span, lambda: _start(frame, step.args))
+    lists = frame.attempt(step.over.span, lambda: _lists(frame, step.over))
+    if lists is None:
+        _turn(frame, step, 0, frozenset(step.over.keys()), {"first": True, "last": True}, None)
+        raise Broken
+    count = min(len(items) for items in lists.values())
     for i in range(count):
-        builder = frame.builder.child(f"{name}.{i}", name)
-        inner = frame.child(builder)
-        inner.values |= {key: items[i] for key, items in lists.items()}
-        inner.values |= {"first": i == 0, "last": i == count - 1}
-        inner.index = LoopIndex(n.num(i))
-        inner.flow(builder.receive(x, "x"))
-        frame.lowering.body(inner, step.body)
-        x = frame.lowering.close(frame, builder, frame.lowering.result(inner), f"{name}_{i}")[0]
+        values = {name: items[i] for name, items in lists.items()}
+        x = _turn(frame, step, i, frozenset(), values | {"first": i == 0, "last": i == count - 1}, x)
+    if x is None:
+        raise Broken
     return (x,)
 
 
-def _items(frame: Frame, name: str, node: Node) -> tuple[Value, ...]:
-    value = value_of(frame, node)
-    if not isinstance(value, tuple):
-        raise LoweringError(Diagnostic("S003", f"'each' runs over lists; '{name}' is not one", node.span))
-    return value
+def _turn(
+    frame: Frame, step: Each, i: int, failed: frozenset[str], values: dict[str, Value], x: Maybe
+) -> Maybe:
+    """One turn of a body; None where it failed."""
+    name = step.common.names[0]
+    builder = frame.builder.child(f"{name}.{i}", name)
+    inner = frame.child(builder)
+    for key, value in values.items():
+        _bind(inner, key, value)
+    inner.failed |= failed
+    inner.index = LoopIndex(n.named("i", i))
+    inner.flow(builder.receive(x, "x") if x else None)
+    frame.lowering.body(inner, step.body)
+    if inner.index.read:
+        builder.bindings = {"i": n.num(i), **builder.bindings}
+    if inner.x is None:
+        return None
+    return frame.lowering.close(frame, builder, (inner.x,), "x")[0]
+
+
+def _lists(frame: Frame, over: Mapping) -> dict[str, tuple[Value, ...]]:
+    """Raises `LoweringError`, `Broken`."""
+    read = {
+        str(key.value): frame.attempt(value.span, lambda node=value: _items(frame, node))
+        for key, value in over.entries
+    }
+    lists = {name: items for name, items in read.items() if items is not None}
+    if len(lists) != len(read):
+        raise Broken
+    if len({len(items) for items in lists.values()}) != 1:
+        shown = ", ".join(f"{name} has {len(items)}" for name, items in lists.items())
+        message = f"the lists of 'each' differ in length: {shown}"
+        raise Problem("L034", message, hint="they run side by side")
+    return lists
+
+
+def _bind(inner: Frame, name: str, value: Value) -> None:
+    """A name for this turn of a loop; numbers go by it, so that alike turns read alike."""
+    inner.values[name] = n.named(name, value) if isinstance(value, Num) else value
+    if isinstance(value, Num):
+        inner.builder.bindings[name] = value
+
+
+def _items(frame: Frame, node: Node) -> tuple[Value, ...]:
+    with located(node):
+        value = value_of(frame, node)
+        if not isinstance(value, tuple):
+            hint = "write a list, or the name of one"
+            raise Problem("S003", f"'each' runs over lists, not over {describe(value)}", hint=hint)
+        return value

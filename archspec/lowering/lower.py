@@ -2,49 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from archspec.components.base import Problem
 from archspec.dims import num as n
+from archspec.dims.evaluate import describe
 from archspec.dims.num import Num
 from archspec.errors import Collector, Diagnostic, LoweringError, Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
 from archspec.ir.graph import Graph
-from archspec.lowering import closing
-from archspec.lowering.faults import FAULTS, Broken, diagnose, text_span
-from archspec.lowering.frame import Frame
+from archspec.lowering import closing, unused
+from archspec.lowering.faults import Broken, located
+from archspec.lowering.frame import Frame, Pushed
 from archspec.lowering.passes import PASSES
+from archspec.lowering.values import value_of
 from archspec.lowering.settings import Settings
 from archspec.lowering.signature import declared_type
 from archspec.lowering.steps import lower_step
+from archspec.spec.limits import stop_if_many
 from archspec.spec.node import Mapping, Node, Scalar
-from archspec.spec.spec import BlockDef, Spec
 from archspec.spec.read_steps import Reader
+from archspec.spec.spec import BlockDef, Spec
 from archspec.spec.tree import Body
 
-MAX_NODES = 200_000
-MAX_NESTING = 32
+MAX_STEPS = 10_000
+MAX_NESTING = 40
 
 
-def lower(spec: Spec) -> Graph:
+def lower(spec: Spec, found: Collector | None = None) -> Graph:
     """The graph that a spec means, verified by its passes.
 
-    Raises `SpecError` or `LoweringError` with all findings, each at its place.
+    Raises `SpecError` or `LoweringError` with all findings, each at its place; with those already in `found`,
+    where `read_spec` left its own.
     """
-    return Lowering(spec).run()
+    return Lowering(spec, found).run()
 
 
 class Lowering:
-    """What all frames of one document share."""
+    """What all frames of one document share.
 
-    def __init__(self, spec: Spec) -> None:
-        self.spec, self.found = spec, Collector()
+    `absent` are the inputs and steps that a condition leaves out, with that condition; `broken` the paths of
+    steps that failed, `unsure` the stacks they would have moved.
+    """
+
+    def __init__(self, spec: Spec, found: Collector | None = None) -> None:
+        self.spec, self.found = spec, found or Collector()
         self.settings = Settings(spec, self.found)
         self.dims: dict[str, None] = {}
         self.stream: str | None = None
         self.open_blocks: list[str] = []
-        self.steps_taken = 0
+        self.used_blocks: set[str] = set()
+        self.absent: dict[str, str] = {}
+        self.broken: set[tuple[str, ...]] = set()
+        self.unsure: set[str] = set()
+        self.steps_taken = self.depth = 0
 
     def run(self) -> Graph:
         root = Builder("", self.spec.name)
@@ -57,76 +69,90 @@ class Lowering:
         self.body(frame, self.spec.model)
         self.check_stacks(frame)
         graph = closing.close(self, frame, inputs)
+        unused.check(self, frame)
         self.found.raise_if_any(LoweringError)
         assert graph is not None
         for step in PASSES:
             graph = step(graph)
         return graph
 
-    def inputs(self, frame: Frame) -> dict[str, tuple[Handle, Node | None]]:
+    def inputs(self, frame: Frame) -> closing.Inputs:
         """The graph's inputs, each with the node of its default."""
-        out: dict[str, tuple[Handle, Node | None]] = {}
+        out: closing.Inputs = {}
         for key, node in self.spec.section("inputs").entries:
             name = str(key.value)
-            text = node.get("type") if isinstance(node, Mapping) else node
-            if not isinstance(text, Scalar) or not self.exists(frame, node):
+            there = frame.attempt(node.span, lambda node=node: self.exists(frame, node))
+            if there is False:
+                self.absent[name] = condition(node)
                 continue
-            try:
-                type_ = declared_type(str(text.value), frame.values, self.dims)
-            except FAULTS as fault:
-                at = text_span(text, getattr(fault, "at", 0), getattr(fault, "end", 10**6))
-                self.found.extend(LoweringError(diagnose(fault, at)))
-                frame.tensors[name] = None
-                continue
-            flag, default = (
-                (node.get("optional"), node.get("default")) if isinstance(node, Mapping) else (None, None)
-            )
-            optional = isinstance(flag, Scalar) and flag.value is True
-            handle = frame.builder.input(name, type_, optional and default is None)
-            out[name], frame.tensors[name] = (handle, default), handle
+            handle = frame.attempt(node.span, lambda name=name, node=node: self.input(frame, name, node))
+            default = node.get("default") if isinstance(node, Mapping) else None
+            out[name] = (handle if there else None, default)
+            frame.tensors[name] = out[name][0]
         return out
 
+    def input(self, frame: Frame, name: str, node: Node) -> Handle:
+        """Raises `LoweringError`, `Broken`."""
+        text = node.get("type") if isinstance(node, Mapping) else node
+        if not isinstance(text, Scalar) or not isinstance(text.value, str):
+            raise Broken
+        with located(text):
+            type_ = declared_type(text.value, frame, self.dims)
+        flag = node.get("optional") if isinstance(node, Mapping) else None
+        default = node.get("default") if isinstance(node, Mapping) else None
+        optional = isinstance(flag, Scalar) and flag.value is True
+        return frame.builder.input(name, type_, optional and default is None)
+
     def exists(self, frame: Frame, node: Node) -> bool:
+        """Whether a part with a condition is there.
+
+        Raises `LoweringError`, `Broken`.
+        """
         when = node.get("when") if isinstance(node, Mapping) else None
         return not isinstance(when, Scalar) or self.holds(frame, when)
 
     def holds(self, frame: Frame, when: Scalar) -> bool:
-        """A condition outside of steps."""
-        from archspec.lowering.reading import (
-            value_of,
-        )  # lazy: reading needs the frame's type, which needs this module
+        """A condition's value.
 
-        try:
+        Raises `LoweringError`, `Broken`.
+        """
+        with located(when):
             value = value_of(frame, when)
             if not isinstance(value, bool):
-                raise Problem("S003", "'when' is not true or false")
-            return value
-        except FAULTS as fault:
-            self.found.extend(LoweringError(diagnose(fault, when.span)))
-            return False
+                message = f"'when' is true or false, not {describe(value)}"
+                raise Problem("S003", message, hint="compare it, as in 'n != 0'")
+        return value
 
     def streamed(self) -> str | None:
         node = self.spec.node.get("stream")
-        if not isinstance(node, Scalar) or node.value is None:
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
             return None
         if node.value not in self.dims:
-            self.found.add(
-                "L008",
-                f"no input has a size '{node.value}' to stream",
-                node.span,
-                did_you_mean(str(node.value), self.dims),
-            )
+            hint = did_you_mean(node.value, self.dims) or f"sizes of inputs: {', '.join(self.dims)}"
+            self.found.add("L008", f"no input has a size '{node.value}' to stream", node.span, hint)
             return None
-        return str(node.value)
+        return node.value
 
     def body(self, frame: Frame, body: Body) -> None:
+        self.depth += 1
         for step in body:
             self.steps_taken += 1
-            if self.steps_taken > MAX_NODES:
-                raise LoweringError(
-                    Diagnostic("L032", f"the spec expands to more than {MAX_NODES} steps", step.common.span)
-                )
+            self.check_limits(step.common.span)
             lower_step(frame, step)
+            stop_if_many(self.found)
+        self.depth -= 1
+
+    def check_limits(self, span: Span) -> None:
+        """Raises `LoweringError` at once: what follows would take too long, or nest too deep."""
+        if self.depth > MAX_NESTING:
+            message, hint = f"bodies nest more than {MAX_NESTING} deep", "flatten some of them"
+        elif self.steps_taken > MAX_STEPS:
+            message = f"the spec expands to more than {MAX_STEPS:,} steps"
+            hint = "repeat layers that are alike: they are expanded once"
+        else:
+            return
+        self.found.add("L032", message, span, hint)
+        self.found.raise_if_any(LoweringError)
 
     def result(self, frame: Frame) -> tuple[Handle, ...]:
         if frame.x is None:
@@ -134,11 +160,13 @@ class Lowering:
         return (frame.x,)
 
     @contextmanager
-    def inside(self, block: BlockDef, span: Span) -> Iterator[None]:
+    def inside(self, block: BlockDef, span: Span) -> Generator[None]:
         """Guards against blocks that contain themselves."""
-        if block.name in self.open_blocks or len(self.open_blocks) >= MAX_NESTING:
-            chain = " -> ".join([*self.open_blocks, block.name])
-            raise LoweringError(Diagnostic("L007", f"blocks contain each other: {chain}", span))
+        self.used_blocks.add(block.name)
+        if block.name in self.open_blocks:
+            chain = " -> ".join([*self.open_blocks[self.open_blocks.index(block.name) :], block.name])
+            message, hint = f"blocks contain each other: {chain}", "'repeat' runs a block several times"
+            raise LoweringError(Diagnostic("L007", message, span, hint))
         self.open_blocks.append(block.name)
         try:
             yield
@@ -149,13 +177,15 @@ class Lowering:
         self, frame: Frame, child: Builder, outputs: tuple[Handle, ...], label: str
     ) -> tuple[Handle, ...]:
         """End a region; what was pushed in it and is still on a stack comes out with its results."""
-        pushed = [
-            (stack, i) for stack in frame.stacks.values() for i, h in enumerate(stack) if h.owner is child
-        ]
-        results = frame.builder.finish(child, [*outputs, *(stack[i] for stack, i in pushed)], label=label)
-        for (stack, i), handle in zip(pushed, results[len(outputs) :], strict=True):
-            stack[i] = handle
-        return results[: len(outputs)]
+        left = [(name, item) for name, stack in frame.stacks.items() for item in stack]
+        pushed = [(n, i, i.value) for n, i in left if i.value is not None and i.value.owner is child]
+        given = dict.fromkeys([*outputs, *(value for _, _, value in pushed)])
+        labels = {value: name for name, _, value in pushed} | dict.fromkeys(outputs, label)
+        results = frame.builder.finish(child, list(given), label=[labels[value] for value in given])
+        outer = dict(zip(given, results, strict=True))
+        for _, item, value in pushed:
+            item.value = outer[value]
+        return tuple(outer[value] for value in outputs)
 
     def side(self, frame: Frame, node: Node) -> Handle:
         """A `{branch: [steps]}` standing where a tensor is asked for."""
@@ -164,29 +194,41 @@ class Lowering:
         self.body(frame, body)
         out = frame.x
         frame.x, frame.fresh = before, fresh
-        if out is None:
+        if out is None or not body:
             raise Broken
         return out
 
-    def push(self, frame: Frame, stack: Scalar, value: Handle) -> None:
-        frame.stacks.setdefault(str(stack.value), []).append(value)
+    def push(self, frame: Frame, stack: Scalar, item: Pushed) -> None:
+        frame.stacks.setdefault(str(stack.value), []).append(item)
 
     def pop(self, frame: Frame, stack: Scalar) -> Handle:
         values = frame.stacks.get(str(stack.value))
-        if not values:
-            hint = did_you_mean(str(stack.value), frame.stacks) or "push as often as you pop"
-            raise LoweringError(
-                Diagnostic("L040", f"nothing is left on the stack '{stack.value}'", stack.span, hint)
-            )
-        return values.pop()
+        if values:
+            top = values.pop().value
+            if top is None:
+                raise Broken
+            return top
+        if str(stack.value) in self.unsure:
+            raise Broken
+        known = [name for name, items in frame.stacks.items() if items]
+        hint = did_you_mean(str(stack.value), known) or "push as often as you pop"
+        raise LoweringError(
+            Diagnostic("L040", f"nothing is left on the stack '{stack.value}'", stack.span, hint)
+        )
 
     def check_stacks(self, frame: Frame) -> None:
-        for name, values in frame.stacks.items():
-            if values and not self.found.diagnostics:
-                where = self.spec.node.key("model")
-                self.found.add(
-                    "L041",
-                    f"{len(values)} values are left on the stack '{name}'",
-                    where.span if where else None,
-                    "pop as often as you push",
+        """Reports what was pushed and never popped, unless a step that failed might have popped it."""
+        for name, items in frame.stacks.items():
+            for span in dict.fromkeys(item.span for item in items if name not in self.unsure):
+                count = sum(item.span == span for item in items)
+                shown = "the value" if count == 1 else f"{count} values"
+                message = (
+                    f"{shown} pushed here on the stack '{name}' {'is' if count == 1 else 'are'} never popped"
                 )
+                self.found.add("L041", message, span, f"take it off with '{{pop: {name}}}'")
+
+
+def condition(node: Node) -> str:
+    """The condition of a part, as it is written."""
+    when = node.get("when") if isinstance(node, Mapping) else None
+    return when.text if isinstance(when, Scalar) else ""

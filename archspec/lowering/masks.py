@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.components.slots import MaskRule
-from archspec.dims.evaluate import EvalError, evaluate
+from archspec.dims.evaluate import EvalError, describe, evaluate
 from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Literal, Name, Slice, Unary
 from archspec.dims.num import Num
 from archspec.errors import did_you_mean
@@ -11,6 +11,7 @@ from archspec.ir.builder import Handle
 from archspec.lowering.frame import Frame
 
 INDICES = ("b", "h", "q", "k")
+CALLS = ("window", "near", "padding", "abs")
 WORDS = {"causal": "k <= q", "window": "q - k < n", "near": "|q - k| <= n", "padding": "t[b, k]"}
 
 
@@ -50,14 +51,21 @@ class _Reader:
             case Literal(value=bool()):
                 return expr
             case Conditional(test=t, then=a, orelse=b):
-                return self.rule(a) if evaluate(t, self.frame.value) is True else self.rule(b)
+                return self.rule(a) if self.truth(t) else self.rule(b)
+            case Call(function=function):
+                name = Name(function, expr.at, expr.at + len(function))
+                hint = did_you_mean(function, CALLS) or f"one of: {', '.join(CALLS)}"
+                raise EvalError("N003", f"unknown function '{function}' in a mask", name, hint)
             case _:
-                raise EvalError(
-                    "N007",
-                    "a mask is made of comparisons of b, h, q and k",
-                    expr,
-                    "such as 'k <= q and q - k < 512'",
-                )
+                hint = "such as 'k <= q and q - k < 512'"
+                raise EvalError("N007", "a mask is made of comparisons of b, h, q and k", expr, hint)
+
+    def truth(self, expr: Expr) -> bool:
+        value = evaluate(expr, self.frame.value)
+        if isinstance(value, bool):
+            return value
+        hint = "compare it, as in 'n != 0'"
+        raise EvalError("N002", f"expected true or false, found {describe(value)}", expr, hint)
 
     def word(self, name: str, expr: Expr) -> Expr:
         try:
@@ -68,12 +76,13 @@ class _Reader:
             return Literal(value)
         hint = did_you_mean(name, WORDS) or f"words: {', '.join(WORDS)}; or comparisons of b, h, q and k"
         if name in self.frame.tensors:
-            hint = f"look it up at an index: '{name}[b, k]'"
-        raise EvalError("N007", f"'{name}' is no mask", expr, hint)
+            hint = f"write 'padding({name})', or look it up: '{name}[b, k]'"
+        raise EvalError("N007", f"'{name}' is not a mask", expr, hint)
 
     def sugar(self, call: Call) -> Expr:
         if len(call.args) != 1 or call.kwargs:
-            raise EvalError("N003", f"'{call.function}' takes one argument", call)
+            message = f"'{call.function}' takes one argument, not {len(call.args) + len(call.kwargs)}"
+            raise EvalError("N003", message, call, f"{call.function}: {WORDS[call.function]}")
         if call.function == "padding":
             return self.rule(Index(call.args[0], (Name("b"), Name("k")), call.at, call.end))
         gap = Binary("-", Name("q"), Name("k"))
@@ -105,7 +114,7 @@ class _Reader:
             )
         value = evaluate(expr, self.frame.value)
         if not isinstance(value, Num):
-            raise EvalError("N002", "a mask compares numbers", expr)
+            raise EvalError("N002", f"a mask compares numbers, not {describe(value)}", expr)
         if isinstance(value.expr, Literal):
             return Literal(value.expr.value)
         name = expr.id if isinstance(expr, Name) else f"n{len(self.numbers)}"
@@ -119,17 +128,24 @@ class _Reader:
         try:
             handle = self.frame.tensor(base.id)
         except KeyError:
-            raise EvalError(
-                "N001", f"unknown name '{base.id}'", base, did_you_mean(base.id, self.frame.tensors)
-            ) from None
+            absent = self.frame.lowering.absent.get(base.id)
+            hint = f"'{base.id}' is there only when {absent}" if absent else None
+            hint = hint or did_you_mean(base.id, self.frame.tensors) or self.listed()
+            raise EvalError("N001", f"unknown name '{base.id}'", base, hint) from None
         if handle.type.rank != len(expr.items):
-            raise EvalError("N007", f"{base.id} is {handle.type}: it takes {handle.type.rank} indices", expr)
+            message = (
+                f"'{base.id}' is {handle.type}: it takes {handle.type.rank} indices, not {len(expr.items)}"
+            )
+            raise EvalError("N007", message, expr)
         if dtypes == ("bool",) and handle.type.dtype not in ("bool", "int64", "int32"):
             raise EvalError(
                 "N007", f"{base.id} is {handle.type}, not true or false", expr, "declare it as bool"
             )
         self.tensors[base.id] = handle
         return Index(Name(base.id), tuple(self.index(item) for item in expr.items))
+
+    def listed(self) -> str:
+        return f"tensors here: {', '.join(self.frame.tensors)}"
 
     def index(self, item: Expr) -> Expr:
         if isinstance(item, Name) and item.id in INDICES:

@@ -84,7 +84,7 @@ class Settings:
             expr = parse(node.value)
         except ExprSyntaxError:  # reported where it is computed
             return
-        for name in _names(expr):
+        for name in names_in(expr):
             if name.id in self.nodes:
                 yield name.id, text_span(node, name.at, name.end)
 
@@ -149,8 +149,9 @@ class Settings:
         return self.values[name]
 
 
-def _names(expr: Expr) -> Iterator[Name]:
+def names_in(expr: Expr) -> Iterator[Name]:
+    """Every name an expression reads, with its place in the text."""
     if isinstance(expr, Name):
         yield expr
     for child in children(expr):
-        yield from _names(child)
+        yield from names_in(child)

@@ -7,19 +7,23 @@ import re
 from archspec.components.base import Problem
 from archspec.dims import num as n
 from archspec.dims import poly
-from archspec.dims.evaluate import evaluate
+from archspec.dims.evaluate import EvalError, describe, evaluate
 from archspec.dims.expr import Expr, Listing, Name
 from archspec.dims.num import Num, Value
 from archspec.dims.parse import parse
 from archspec.errors import did_you_mean
-from archspec.ir.types import DTYPES, TensorType
+from archspec.ir.types import DTYPES, TensorType, is_float
+from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame
+from archspec.lowering.settings import names_in
+from archspec.spec.names import value_refusal
+from archspec.spec.node import Scalar
 
 _TYPE = re.compile(r"\s*([A-Za-z]\w*)?\s*(\[.*\])\s*\Z", re.DOTALL)
 
 
 def read_type(text: str) -> tuple[str | None, tuple[Expr, ...]]:
-    """`int64[B, S]` as dtype (None where left out) and size expressions."""
+    """`int64[B, S]` as dtype (None where left out) and size expressions, with offsets into `text`."""
     found = _TYPE.match(text)
     if not found:
         raise Problem(
@@ -29,69 +33,84 @@ def read_type(text: str) -> tuple[str | None, tuple[Expr, ...]]:
         )
     dtype, shape = found.groups()
     if dtype and dtype not in DTYPES:
-        raise Problem(
-            "S008",
-            f"unknown dtype '{dtype}'",
-            hint=did_you_mean(dtype, DTYPES) or f"one of: {', '.join(DTYPES)}",
-        )
-    listing = parse(shape)
+        hint = did_you_mean(dtype, DTYPES) or f"one of: {', '.join(DTYPES)}"
+        raise EvalError("S008", f"unknown dtype '{dtype}'", Name(dtype, *found.span(1)), hint)
+    listing = parse(" " * found.start(2) + shape)
     if not isinstance(listing, Listing):
-        raise Problem("S008", f"'{shape}' is not a list of sizes")
+        raise Problem("S008", f"'{shape}' is not a list of sizes", hint="write it like '[B, S, hidden_size]'")
     return dtype, listing.items
 
 
-def declared_type(text: str, values: dict[str, Value], dims: dict[str, None]) -> TensorType:
-    """The type of a graph input: a name that is no param is a size known only when the model runs."""
+def declared_type(text: str, frame: Frame, dims: dict[str, None]) -> TensorType:
+    """The type of a graph input: a name that is no param is a size known only when the model runs.
+
+    Raises `Problem`, `EvalError`, `ExprSyntaxError`, `Broken`.
+    """
     dtype, sizes = read_type(text)
 
     def lookup(name: str) -> Value:
-        if name not in values and name != "past":
+        if name in frame.lowering.settings.failed:
+            raise Broken
+        if name not in frame.values and name != "past":
             dims.setdefault(name)
-        return values.get(name, n.symbol(name))
+        return frame.values.get(name, n.symbol(name))
 
-    shape = tuple(evaluate(size, lookup) for size in sizes)
-    for size in shape:
-        if not isinstance(size, Num):
-            raise Problem("S008", f"'{text}' has a size that is no number")
-    return TensorType(dtype or "float", tuple(s for s in shape if isinstance(s, Num)))
+    for name in (name for size in sizes for name in names_in(size)):
+        _check_size_name(name, frame)
+    return TensorType(dtype or "float", tuple(_sized(size, evaluate(size, lookup)) for size in sizes))
 
 
-def match(frame: Frame, text: str, given: TensorType, name: str, bound: dict[str, Num]) -> TensorType:
+def _check_size_name(name: Name, frame: Frame) -> None:
+    reason = value_refusal(name.id) if name.id not in frame.values and name.id != "past" else None
+    if reason:
+        raise EvalError("S004", reason[0], name, reason[1])
+
+
+def _sized(written: Expr, size: Value) -> Num:
+    if not isinstance(size, Num):
+        raise EvalError("S008", f"a size is a number, not {describe(size)}", written)
+    if size.static and (isinstance(size.value, float) or size.real < 1):
+        raise EvalError("S008", f"a size is a whole number from 1 up, not {size.described()}", written)
+    return size
+
+
+def match(frame: Frame, node: Scalar, given: TensorType, name: str, bound: dict[str, Num]) -> TensorType:
     """`given` under the names of a signature; a new name in it is bound to what it meets (also in `bound`).
 
-    Raises `Problem` L010 where they differ.
+    Raises `Problem` L010 where they differ, `LoweringError` where the signature cannot be read, `Broken`.
     """
-    dtype, sizes = read_type(text)
-    if len(sizes) != given.rank:
-        raise Problem("L010", f"'{name}' is declared {text.strip()}, but gets {given}", name)
-    if dtype and dtype != given.dtype and not (dtype.startswith("float") and given.dtype.startswith("float")):
-        raise Problem("L010", f"'{name}' is declared {dtype}, but gets {given}", name)
-    shape = tuple(
-        _size(frame, size, actual, name, bound) for size, actual in zip(sizes, given.shape, strict=True)
-    )
-    return TensorType(given.dtype, shape)
+    with located(node):
+        dtype, sizes = read_type(str(node.value))
+    message = f"'{name}' is declared {str(node.value).strip()}, but gets {given}"
+    both_float = dtype is not None and is_float(dtype) and is_float(given.dtype)
+    if len(sizes) != given.rank or not (dtype in (None, given.dtype) or both_float):
+        raise Problem("L010", message)
+    with located(node):
+        wanted = [_bound(frame, size, actual, bound) for size, actual in zip(sizes, given.shape, strict=True)]
+    for size, actual in zip(wanted, given.shape, strict=True):
+        if not n.same(size, actual):
+            raise Problem("L010", f"{message}: {size.described()} is not {actual.described()}")
+    return TensorType(given.dtype, tuple(wanted))
 
 
-def _size(frame: Frame, expr: Expr, actual: Num, name: str, bound: dict[str, Num]) -> Num:
-    if (
-        isinstance(expr, Name)
-        and expr.id not in frame.values
-        and expr.id not in frame.lowering.dims
-        and expr.id != "past"
-    ):
+def _bound(frame: Frame, expr: Expr, actual: Num, bound: dict[str, Num]) -> Num:
+    """A size of a signature; a name that means nothing yet stands for what it meets."""
+    if isinstance(expr, Name) and _is_new(frame, expr.id):
+        _check_size_name(expr, frame)
         frame.values[expr.id] = Num(actual.value, expr)
         bound[expr.id] = actual
         return Num(actual.value, expr)
-    value = evaluate(
-        expr,
-        lambda word: (
-            n.symbol(word) if word in frame.lowering.dims and word not in frame.values else frame.value(word)
-        ),
-    )
-    if not isinstance(value, Num) or not n.same(value, actual):
-        shown = value.described() if isinstance(value, Num) else str(value)
-        raise Problem("L010", f"'{name}' is declared with {shown}, but gets {actual.described()}", name)
-    return value
+    return _sized(expr, evaluate(expr, lambda word: _size_value(frame, word)))
+
+
+def _is_new(frame: Frame, name: str) -> bool:
+    known = name in frame.values or name in frame.lowering.dims or name == "past"
+    return not known and name not in frame.failed and name not in frame.lowering.settings.failed
+
+
+def _size_value(frame: Frame, word: str) -> Value:
+    is_dim = word in frame.lowering.dims and word not in frame.values
+    return n.symbol(word) if is_dim else frame.value(word)
 
 
 def rebased(type_: TensorType, values: dict[str, Value], dims: dict[str, None]) -> TensorType:
@@ -103,22 +122,13 @@ def rebase(size: Num, values: dict[str, Value], dims: dict[str, None]) -> Num:
     """The number in a writing that this scope understands: its own if all its names agree, else the value."""
 
     def lookup(name: str) -> Value:
-        return (
-            values[name]
-            if name in values
-            else n.symbol(name)
-            if name in dims or name == "past"
-            else _unknown(name)
-        )
+        is_dim = name not in values and (name in dims or name == "past")
+        return n.symbol(name) if is_dim else values[name]
 
     try:
         again = evaluate(size.expr, lookup)
-    except Exception:  # noqa: BLE001  (any failure means: not writable here)
+    except EvalError:  # not writable here
         again = None
     if isinstance(again, Num) and n.same(again, size):
         return size
     return n.num(size.value) if size.static else Num(size.value, parse(poly.show(size.size)))
-
-
-def _unknown(name: str) -> Value:
-    raise KeyError((name,))

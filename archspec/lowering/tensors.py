@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
 
-from archspec.components.base import Place
+from archspec.components.base import Problem
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError, describe, evaluate
 from archspec.dims.expr import (
@@ -20,15 +19,16 @@ from archspec.dims.expr import (
     Slice,
     Unary,
 )  # fmt: skip
-from archspec.dims.num import Num, Value
+from archspec.dims.functions import FUNCTIONS as NUMBER_FUNCTIONS
+from archspec.dims.num import Num, NumError, UnknownError, Value
 from archspec.errors import did_you_mean
 from archspec.ir.builder import Handle
 from archspec.ir.ops import elementwise, shape
-from archspec.ir.types import DTYPES, axis_of
+from archspec.ir.types import ShapeError, axis_of
+from archspec.lowering.calls import Result, call_function, function_name, shown
 from archspec.lowering.frame import Frame
 from archspec.lowering.functions import FUNCTIONS
 
-Result: TypeAlias = "Handle | tuple[Any, ...] | Value"
 _ARITH = {"+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floordiv", "%": "mod", "**": "pow"}
 _COMPARE = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
@@ -37,7 +37,7 @@ _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne
 def lower_expression(frame: Frame, expr: Expr, name: str) -> Result:
     """The operations of an expression, placed in the frame's region; what it gives.
 
-    Raises `EvalError`, `ShapeError`, `Problem`, `Broken`.
+    Raises `EvalError` at the innermost part that does not work, `Broken`.
     """
     return _Lower(frame, frame.place(name)).visit(expr)
 
@@ -47,6 +47,15 @@ class _Lower:
         self.frame, self.at = frame, at
 
     def visit(self, expr: Expr) -> Result:
+        try:
+            return self._visit(expr)
+        except (Problem, ShapeError) as fault:
+            raise EvalError(fault.code, fault.message, expr, fault.hint) from None
+        except NumError as fault:
+            code = "N005" if isinstance(fault, UnknownError) else "N004"
+            raise EvalError(code, str(fault), expr) from None
+
+    def _visit(self, expr: Expr) -> Result:
         match expr:
             case Name():
                 return self.name(expr)
@@ -55,7 +64,7 @@ class _Lower:
             case Binary():
                 return self.binary(expr)
             case Conditional(test=t, then=a, orelse=b):
-                return self.visit(a) if self.number(t) is True else self.visit(b)
+                return self.visit(a) if self.truth(t) else self.visit(b)
             case Call():
                 return self.call(expr)
             case Index():
@@ -68,6 +77,13 @@ class _Lower:
     def number(self, expr: Expr) -> Value:
         return evaluate(expr, self.frame.value)
 
+    def truth(self, expr: Expr) -> bool:
+        value = self.number(expr)
+        if isinstance(value, bool):
+            return value
+        hint = "compare it, as in 'n != 0'"
+        raise EvalError("N002", f"expected true or false, found {describe(value)}", expr, hint)
+
     def name(self, expr: Name) -> Result:
         try:
             return self.frame.tensor(expr.id)
@@ -76,18 +92,23 @@ class _Lower:
         try:
             return self.frame.value(expr.id)
         except KeyError:
-            options = (*tensors, *self.frame.values)
-            shown = f"tensors here: {', '.join(tensors)}" if tensors else None
             raise EvalError(
-                "N001", f"unknown name '{expr.id}'", expr, did_you_mean(expr.id, options) or shown
+                "N001", f"unknown name '{expr.id}'", expr, self.suggest(expr.id, tensors)
             ) from None
+
+    def suggest(self, name: str, tensors: tuple[str, ...]) -> str | None:
+        condition = self.frame.lowering.absent.get(name)
+        if condition:
+            return f"'{name}' is there only when {condition}"
+        listed = f"tensors here: {', '.join(tensors[-12:])}" if tensors else None
+        return did_you_mean(name, (*tensors, *self.frame.options())) or listed
 
     def unary(self, op: str, x: Result, expr: Expr) -> Result:
         if isinstance(x, Handle):
             return self.at.builder.apply(
                 elementwise.Map("not" if op == "not" else "neg"), x, name=self.at.name
             )
-        return self.number(expr)
+        return self.again(Unary(op, Name("x", expr.at, expr.end), expr.at, expr.end), {"x": x})
 
     def binary(self, expr: Binary) -> Result:
         left, right = self.visit(expr.left), self.visit(expr.right)
@@ -98,11 +119,10 @@ class _Lower:
             return self.tensors(expr.op, left, right)
         x, other, flip = (left, right, False) if isinstance(left, Handle) else (right, left, True)
         if not isinstance(other, Num) or not isinstance(x, Handle):
-            shown = describe(other) if not isinstance(other, Handle | tuple) else "a list"
-            raise EvalError("N002", f"'{expr.op}' does not combine a tensor and {shown}", expr)
+            raise EvalError("N002", f"'{expr.op}' does not combine a tensor and {shown(other)}", expr)
         return self.mixed(expr, x, other, flip)
 
-    def combine(self, expr: Binary, left: Result, right: Result) -> Value:
+    def combine(self, expr: Binary, left: Result, right: Result) -> Result:
         """Two values that are no tensors; they may come from `size(x, axis)`, so names are not read again."""
         found = {"left": left, "right": right}
         again = Binary(
@@ -112,7 +132,12 @@ class _Lower:
             expr.at,
             expr.end,
         )
-        return evaluate(again, found.__getitem__)  # type: ignore[arg-type]  # neither is a tensor here
+        if isinstance(left, tuple) and isinstance(right, tuple) and expr.op == "+":
+            return (*left, *right)
+        if _has_tensor(left) or _has_tensor(right):
+            message = f"'{expr.op}' does not combine {shown(left)} and {shown(right)}"
+            raise EvalError("N002", message, expr)
+        return self.again(again, found)
 
     def tensors(self, op: str, a: Handle, b: Handle) -> Handle:
         if op == "@":
@@ -137,38 +162,47 @@ class _Lower:
     def index(self, expr: Index) -> Result:
         base = self.visit(expr.base)
         if isinstance(base, tuple):
-            position = self.visit(expr.items[0])
-            if len(expr.items) == 1 and isinstance(position, Num) and -len(base) <= int(position) < len(base):
-                return base[int(position)]
-            raise EvalError("N004", f"no such item in a list of {len(base)}", expr)
+            return self.item(base, expr)
         if not isinstance(base, Handle):
             return self.number(expr)
         return self.subscript(base, expr)
+
+    def item(self, base: tuple[Result, ...], expr: Index) -> Result:
+        if len(expr.items) != 1 or isinstance(expr.items[0], Slice):
+            raise EvalError("N002", f"a list of {len(base)} takes one index here", expr)
+        position = self.bound(expr.items[0])
+        if position is None or not -len(base) <= int(position) < len(base):
+            raise EvalError("N004", f"index {position} is outside a list of {len(base)}", expr.items[0])
+        return base[int(position)]
 
     def subscript(self, x: Handle, expr: Index) -> Handle:
         items = list(expr.items)
         given = sum(1 for i in items if not _is_dots(i) and not _is_new(i))
         dots = [k for k, i in enumerate(items) if _is_dots(i)]
         if given > x.type.rank or len(dots) > 1:
-            raise EvalError("N002", f"too many indices for {x.type}", expr)
+            raise EvalError("N002", f"{given} indices are too many for {x.type}", expr)
         if dots:
             items[dots[0] : dots[0] + 1] = [Slice(None, None)] * (x.type.rank - given)
-        axis = 0
+        axis, kept = 0, list[int | None]()
         for item in items:
             if _is_new(item):
-                x = self.unit(x, axis)
-            elif isinstance(item, Slice):
+                kept.append(None)
+                continue
+            if isinstance(item, Slice):
                 x = self.slice(x, axis, item)
+                kept.append(axis)
             else:
                 x = self.pick(x, axis, item)
-                continue
             axis += 1
-        return x
+        kept += range(axis, x.type.rank)
+        return self.framed(x, kept)
 
-    def unit(self, x: Handle, axis: int) -> Handle:
-        return self.at.builder.apply(
-            shape.Reshape((*x.type.shape[:axis], n.num(1), *x.type.shape[axis:])), x, name=self.at.name
-        )
+    def framed(self, x: Handle, kept: list[int | None]) -> Handle:
+        """The axes `kept`, in order, with a new one of size 1 for each None."""
+        if kept == list(range(x.type.rank)):
+            return x
+        sizes = tuple(n.num(1) if axis is None else x.type.shape[axis] for axis in kept)
+        return self.at.builder.apply(shape.Reshape(sizes), x, name=self.at.name)
 
     def slice(self, x: Handle, axis: int, item: Slice) -> Handle:
         if item.start is None and item.stop is None and item.step is None:
@@ -183,7 +217,7 @@ class _Lower:
             return None
         value = self.visit(expr)
         if not isinstance(value, Num):
-            raise EvalError("N002", "a bound is a number", expr)
+            raise EvalError("N002", f"an index is a number, not {shown(value)}", expr)
         return value
 
     def pick(self, x: Handle, axis: int, item: Expr) -> Handle:
@@ -191,57 +225,41 @@ class _Lower:
         assert position is not None
         size = x.type.shape[axis_of(x.type, axis)]
         start = size + position if position.static and int(position) < 0 else position
-        one = self.at.builder.apply(shape.Slice(axis, start, start + 1), x, name=self.at.name)
-        return self.at.builder.apply(
-            shape.Reshape(x.type.shape[:axis] + x.type.shape[axis + 1 :]), one, name=self.at.name
-        )
+        return self.at.builder.apply(shape.Slice(axis, start, start + 1), x, name=self.at.name)
 
     def call(self, expr: Call) -> Result:
-        function = FUNCTIONS.get(expr.function)
+        known = (*FUNCTIONS, *NUMBER_FUNCTIONS)
+        if expr.function not in known:
+            hint = did_you_mean(expr.function, known) or "'archspec list --functions' shows all"
+            raise EvalError("N003", f"unknown function '{expr.function}'", function_name(expr), hint)
         words = expr.function == "cast"
         args = [self.word(a) if words and i else self.visit(a) for i, a in enumerate(expr.args)]
         kwargs = {key: self.word(value) if words else self.visit(value) for key, value in expr.kwargs}
-        if (
-            function is None
-            or (not any(_has_tensor(a) for a in (*args, *kwargs.values()))
-            and expr.function not in _SOURCES)
-        ):
-            return self.plain_call(expr, args)
-        return self.bind(expr, args, kwargs)
+        tensors = any(_has_tensor(a) for a in (*args, *kwargs.values()))
+        if expr.function in FUNCTIONS and (tensors or expr.function in _SOURCES):
+            return call_function(self.at, expr, args, kwargs)
+        return self.plain_call(expr, args)
 
     def word(self, expr: Expr) -> Result:
-        return expr.id if isinstance(expr, Name) and expr.id in DTYPES else self.visit(expr)
+        """A dtype is a word, not a name in scope."""
+        known = isinstance(expr, Name) and (expr.id in self.frame.tensors or expr.id in self.frame.options())
+        return expr.id if isinstance(expr, Name) and not known else self.visit(expr)
 
     def plain_call(self, expr: Call, args: list[Result]) -> Value:
         """A function of numbers, whose arguments are known already."""
-        if expr.kwargs or any(_has_tensor(a) for a in args):
-            known = tuple(FUNCTIONS)
-            raise EvalError(
-                "N003", f"unknown function '{expr.function}'", expr, did_you_mean(expr.function, known)
-            )
+        if expr.function not in NUMBER_FUNCTIONS:
+            message = f"'{expr.function}' works on a tensor, and none is given"
+            raise EvalError("N003", message, function_name(expr), "name a step")
+        if any(_has_tensor(a) for a in args):
+            message = f"'{expr.function}' works on numbers, not on tensors"
+            raise EvalError("N003", message, function_name(expr))
         found = {f"a{k}": a for k, a in enumerate(args)}
         names = tuple(Name(key, e.at, e.end) for key, e in zip(found, expr.args, strict=True))
-        return evaluate(Call(expr.function, names, (), expr.at, expr.end), found.__getitem__)  # type: ignore[arg-type]  # no tensors
+        return self.again(Call(expr.function, names, expr.kwargs, expr.at, expr.end), found)
 
-    def bind(self, expr: Call, args: list[Result], kwargs: dict[str, Result]) -> Result:
-        function = FUNCTIONS[expr.function]
-        signature, hints = inspect.signature(function), get_type_hints(function)
-        try:
-            bound = signature.bind(self.at, *args, **kwargs)
-        except TypeError as error:
-            shown = ", ".join(p for p in list(signature.parameters)[1:])
-            raise EvalError(
-                "N003", f"{expr.function}: {error}", expr, f"write {expr.function}({shown})"
-            ) from None
-        for key, value in list(bound.arguments.items())[1:]:
-            kind = signature.parameters[key].kind
-            if kind is inspect.Parameter.VAR_POSITIONAL:
-                bound.arguments[key] = tuple(_coerce(v, hints[key], key, expr) for v in value)
-            elif kind is inspect.Parameter.VAR_KEYWORD:
-                bound.arguments[key] = {k: _coerce(v, hints[key], k, expr) for k, v in value.items()}
-            else:
-                bound.arguments[key] = _coerce(value, hints[key], key, expr)
-        return function(*bound.args, **bound.kwargs)
+    def again(self, expr: Expr, found: Mapping[str, Result]) -> Value:
+        """Numbers from values that are known already: names are not read again."""
+        return evaluate(expr, found.__getitem__)  # type: ignore[arg-type]  # none of them is a tensor
 
 
 _SOURCES = ("iota", "full")
@@ -257,27 +275,3 @@ def _is_new(item: Expr) -> bool:
 
 def _has_tensor(value: Result) -> bool:
     return isinstance(value, Handle) or (isinstance(value, tuple) and any(_has_tensor(v) for v in value))
-
-
-def _coerce(value: Result, hint: Any, name: str, expr: Call) -> Any:
-    """A written argument as the kind its parameter asks for."""
-    kinds = get_args(hint) if get_origin(hint) not in (tuple, None) and not _is_sequence(hint) else (hint,)
-    for kind in kinds:
-        if kind is type(None) and value is None:
-            return None
-        if kind is int and isinstance(value, Num):
-            return int(value)
-        if kind in (Handle, Num, bool, str) and isinstance(value, kind):
-            return value
-        if get_origin(kind) is tuple and isinstance(value, tuple) and all(isinstance(v, Num) for v in value):
-            return value
-        if _is_sequence(kind) and isinstance(value, tuple) and all(isinstance(v, Handle) for v in value):
-            return value
-    shown = (
-        "a tensor" if isinstance(value, Handle) else "a list" if isinstance(value, tuple) else describe(value)
-    )
-    raise EvalError("N003", f"{expr.function}: '{name}' cannot be {shown}", expr)
-
-
-def _is_sequence(hint: Any) -> bool:
-    return "Sequence" in str(get_origin(hint))

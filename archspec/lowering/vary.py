@@ -9,7 +9,7 @@ from archspec.dims.num import Num
 from archspec.dims.parse import ExprSyntaxError
 from archspec.errors import Diagnostic, LoweringError
 from archspec.lowering.frame import Frame
-from archspec.lowering.reading import value_of
+from archspec.lowering.values import value_of
 from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
 
 

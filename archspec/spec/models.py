@@ -22,7 +22,7 @@ class Strict(BaseModel):
 
 
 class InputDecl(Strict):
-    """One input of the model, or of a block."""
+    """One input of the model."""
 
     type: str = Field(description="A tensor type, such as `int64[B, S]`.")
     optional: bool = Field(False, description="May be absent; only masks and losses may read it.")
@@ -30,6 +30,13 @@ class InputDecl(Strict):
         None, description="A tensor expression that stands in when the caller leaves it out."
     )
     when: str | bool = Field(True, description="Whether the input exists at all.")
+
+
+class Port(Strict):
+    """One input of a block."""
+
+    type: str = Field(description="A tensor type, such as `[B, S, hidden_size]`.")
+    optional: bool = Field(False, description="May be left out where the block is used.")
 
 
 class Argument(Strict):
@@ -47,7 +54,7 @@ class Block(Strict):
         default_factory=dict,
         description="Arguments and their kinds: `int`, `float`, `bool`, `str`, `list`, or {type, default}.",
     )
-    inputs: dict[Identifier, str | InputDecl] | None = Field(
+    inputs: dict[Identifier, str | Port] | None = Field(
         None,
         alias="in",
         description="Named tensors and their types; the first one is the value that flows in.",
@@ -119,5 +126,6 @@ class Document(Strict):
         default_factory=dict, description="How published checkpoints name the parameters."
     )
     expect: Expect = Field(
-        default_factory=lambda: Expect(params=None, source=None), description="Facts that `archspec check` proves."
+        default_factory=lambda: Expect(params=None, source=None),
+        description="Facts that `archspec check` proves.",
     )

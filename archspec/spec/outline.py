@@ -145,7 +145,9 @@ def _fits(node: Node, choice: Any) -> bool:
         return isinstance(node, Scalar) and type(node.value) is type(get_args(choice)[0])
     base = get_origin(choice) or choice
     if not isinstance(node, Scalar):
-        wanted = Mapping if base is dict or issubclass(base, BaseModel) else Sequence if base is list else None
+        wanted = (
+            Mapping if base is dict or issubclass(base, BaseModel) else Sequence if base is list else None
+        )
         return wanted is not None and isinstance(node, wanted)
     return type(node.value) is base or (base is float and type(node.value) is int)
 

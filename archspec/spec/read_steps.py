@@ -133,9 +133,7 @@ class Reader:
         if inner is None or not isinstance(value, Mapping):
             return common
         if common.when is not None:
-            self.found.add(
-                "S014", "the step has two conditions", inner.span, "join them: 'when: a and b'"
-            )
+            self.found.add("S014", "the step has two conditions", inner.span, "join them: 'when: a and b'")
         return Common(common.names, common.span, self.when(value) or common.when)
 
     def residual(self, common: Common, value: Node) -> Step | None:

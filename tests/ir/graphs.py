@@ -10,7 +10,20 @@ from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.dims.num import Value as Setting
 from archspec.dims.parse import parse
-from archspec.ir.graph import Apply, Call, Graph, Init, Loss, Node, Param, Region, Repeat, State, Value, parameters
+from archspec.ir.graph import (
+    Apply,
+    Call,
+    Graph,
+    Init,
+    Loss,
+    Node,
+    Param,
+    Region,
+    Repeat,
+    State,
+    Value,
+    parameters,
+)
 from archspec.ir.op import Op, result_types
 from archspec.ir.ops.attention import Attention
 from archspec.ir.ops.contract import Linear
@@ -31,7 +44,7 @@ BINDINGS: tuple[tuple[str, Setting], ...] = (
     ("rate", n.num(0.1)),
     ("half", B * WIDTH // 3),
     ("gated", True),
-    ("activation", "relu, or: \"none\"\n"),
+    ("activation", 'relu, or: "none"\n'),
     ("windows", (n.num(4), None, (WIDTH // 2,), "all", False)),
     ("nothing", None),
 )
@@ -68,7 +81,11 @@ class Body:
         return results
 
     def param(self, hint: str, *shape: Num) -> Value:
-        inits = (Init("normal", n.num(0.0), WIDTH**-0.5), Init("uniform", n.num(-1), RATE), Init("constant", n.num(1.0)))
+        inits = (
+            Init("normal", n.num(0.0), WIDTH**-0.5),
+            Init("uniform", n.num(-1), RATE),
+            Init("constant", n.num(1.0)),
+        )
         trainable = self.draw(st.booleans())
         value = Value(self.name(hint), TensorType("float", shape))
         self.params.append(Param(value, self.draw(st.sampled_from(inits)), trainable))
@@ -99,14 +116,22 @@ class Body:
         return results[0]
 
     def steps(self, x: Value, mask: Value | None) -> Value:
-        kinds = [_elementwise, _projection, _halves, _attention] + [_module, _layers, _twice] * (self.depth < 2)
+        kinds = [_elementwise, _projection, _halves, _attention] + [_module, _layers, _twice] * (
+            self.depth < 2
+        )
         for kind in self.draw(st.lists(st.sampled_from(kinds), max_size=3)):
             x = kind(self, x, mask)
         return x
 
 
 def _elementwise(body: Body, x: Value, _: Value | None) -> Value:
-    ops: tuple[Op, ...] = (Map("gelu"), Scalar("mul", WIDTH**-0.5, True), Dropout(RATE), Softmax(), Scalar("add", n.num(float("-inf"))))
+    ops: tuple[Op, ...] = (
+        Map("gelu"),
+        Scalar("mul", WIDTH**-0.5, True),
+        Dropout(RATE),
+        Softmax(),
+        Scalar("add", n.num(float("-inf"))),
+    )
     (y,) = body.apply(body.draw(st.sampled_from(ops)), x)
     return body.apply(Arith("add"), x, y)[0]
 
@@ -184,7 +209,9 @@ def _defaults(positions: Value) -> Region:
 
 def _loss(given: Value, result: Value) -> Loss:
     scalar = Value("loss", TensorType("float32", ()))
-    region = Region("error", "mse", (result, given), (scalar,), (Apply(MeanError("mse"), (result, given), (scalar,)),))
+    region = Region(
+        "error", "mse", (result, given), (scalar,), (Apply(MeanError("mse"), (result, given), (scalar,)),)
+    )
     noisy = Value("x", given.type)
     feed = Region("feed", "feed", (noisy,), (Value("x", given.type),), ())
     return Loss("error", region, feed)

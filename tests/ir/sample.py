@@ -1,6 +1,6 @@
 """A valid graph with every kind of statement, as text, and ways to break it."""
 
-SAMPLE = """\
+SAMPLE: str = """\
 graph net-1
 summary "Every \\"kind\\" of statement."
 source "none"
@@ -47,7 +47,8 @@ root model net
       %q = reshape(%n) {shape = [B, heads, S, width // heads]} : float[B, heads, S, width // heads]
       %k = append(%q) {state = kv, axis = 2, past = past} : float[B, heads, past + S, width // heads]
       %o = attention(%q, %k, %k, _, %keep) {scale = (width // heads)**-0.5, \
-mask = k <= q and keep[b, k] and q - k < window, start = past, operands = [keep], names = [[window, 4]], softcap = null, dropout = rate} : \
+mask = k <= q and keep[b, k] and q - k < window, start = past, operands = [keep], \
+names = [[window, 4]], softcap = null, dropout = rate} : \
 float[B, heads, S, width // heads]
       %y = reshape(%o) {shape = [B, S, width]} : float[B, S, width]
       return %y

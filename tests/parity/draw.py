@@ -2,8 +2,6 @@
 
 import zlib
 from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +22,7 @@ def randomise(model: nn.Module, seed: int) -> None:
             if tensor.dim() == 1 and tensor.is_floating_point():
                 tensor.uniform_(-0.3, 0.3, generator=random).add_(float(name.endswith("weight")))
             elif tensor.is_floating_point():
-                deviation = 0.5 if id(tensor) in tables else 1.3 * (2 / sum(tensor.shape)) ** 0.5
+                deviation = 0.3 if id(tensor) in tables else 1.3 * (2 / sum(tensor.shape)) ** 0.5
                 tensor.normal_(0, deviation, generator=random)
 
 
@@ -68,7 +66,3 @@ def places(mask: Tensor) -> Tensor:
 
 KINDS: dict[str, Callable[..., Tensor]] = {"below": _below, "padding": _padding, "counts": _counts}
 
-
-def arguments(given: dict[str, Tensor], names: dict[str, str]) -> dict[str, Any]:
-    """Inputs under the reference's names."""
-    return {theirs: given[ours] for theirs, ours in names.items()}

@@ -56,11 +56,12 @@ class Rig:
 @cache
 def _expected(rig: Rig, case: str) -> Expected:
     given, where = rig.inputs(case), rig.model.cases[case].where
-    single, double = (_run(m, given, rig.model.outputs) for m in (rig.reference, doubled(rig.reference)))
+    single, double = (results(m, given, rig.model.outputs) for m in (rig.reference, doubled(rig.reference)))
     return Expected.measured(single, double, None if where is None else given[where])
 
 
-def _run(reference: nn.Module, given: Inputs, outputs: dict[str, str]) -> Inputs:
+def results(reference: nn.Module, given: Inputs, outputs: dict[str, str]) -> Inputs:
+    """The reference's outputs by our names."""
     with torch.no_grad():
         result = reference(**given)
     return {ours: getattr(result, theirs) for ours, theirs in outputs.items()}

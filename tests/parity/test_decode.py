@@ -80,13 +80,19 @@ def _next(decode: Decode, name: str, value: Tensor) -> Tensor:
     return torch.nn.functional.pad(value, (0, 1), value=1) if name in decode.grows else value
 
 
+def generated(rig: Rig, decode: Decode, inputs: Inputs) -> Tensor:
+    """[B, NEW] tokens of the reference, which derives positions from the mask, and a missing mask from tokens."""
+    reference = getattr(transformers, rig.model.reference).from_pretrained(rig.folder)
+    given = {name: value for name, value in inputs.items() if name not in decode.steps[1:]}
+    given = {"attention_mask": torch.ones_like(given["input_ids"])} | given
+    return reference.generate(**given, max_new_tokens=NEW, do_sample=False)[:, -NEW:]
+
+
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize(("model", "decode", "case"), PROMPTS)
 def test_the_reference_generates_the_same(rigs: Rigs, model: Model, decode: Decode, case: str, attention: str):
     rig = rigs(model)
     given = {n: v for n, v in rig.inputs(case).items() if decode.start is None or n not in decode.steps}
-    reference = getattr(transformers, model.reference).from_pretrained(rig.folder)
-    theirs = {name: value for name, value in given.items() if name not in decode.steps[1:]}
-    expected = reference.generate(**theirs, max_new_tokens=NEW, do_sample=False, pad_token_id=0)[:, -NEW:]
+    expected = generated(rig, decode, given)
     assert max(len(set(row.tolist())) for row in expected) > 3, "one token again and again proves little"
     assert greedy(rig, decode, rig.ours(attention), given).tolist() == expected.tolist()

@@ -9,6 +9,7 @@ import transformers
 from archspec import api
 from tests.parity.catalog import ALL, Model
 from tests.parity.conftest import Rigs
+from tests.parity.rig import results
 
 MODELS = [pytest.param(model, id=model.name) for model in ALL]
 
@@ -21,13 +22,10 @@ def test_the_reference_loads_what_we_export(rigs: Rigs, model: Model, tmp_path: 
     kind = getattr(transformers, model.reference)
     again, info = kind.from_pretrained(tmp_path, attn_implementation="eager", output_loading_info=True)
     assert not any(info.values()), info
-    assert again.config.to_diff_dict().keys() >= set()
     for name, tensor in rig.reference.state_dict().items():
         assert torch.equal(again.state_dict()[name], tensor), name
     for case in model.cases:
-        given = rig.inputs(case)
-        with torch.no_grad():
-            assert torch.equal(again(**given)[0], rig.reference(**given)[0])
+        assert rig.expected(case).excess(results(again, rig.inputs(case), model.outputs)) <= 1
     back = rig.ours(weights=tmp_path).state_dict()
     assert all(torch.equal(back[name], tensor) for name, tensor in module.state_dict().items())
     assert back.keys() == module.state_dict().keys()

@@ -9,7 +9,7 @@ from itertools import groupby
 from archspec.backends.torch.dialect import Mask
 from archspec.backends.torch.forward import statement
 from archspec.backends.torch.masks import MaskFunction, mask_function
-from archspec.backends.torch.module import Module
+from archspec.backends.torch.module import Module, module_list
 from archspec.backends.torch.parts import Parts
 from archspec.backends.torch.passes.attention import conjuncts
 from archspec.dims import num as n
@@ -18,6 +18,12 @@ from archspec.dims.num import Num
 from archspec.ir.graph import Apply, Region, Repeat
 
 SPELLING = {"mlp": "MLP", "ff": "FeedForward", "lm": "LM"}
+
+
+def place_name(parent: Module, region: Region) -> str:
+    """A name after where the module stands: `DecLayerCrossAttn`."""
+    base = region.name.split(".")[0]
+    return camel(f"{parent.region.component}_{base}")
 
 
 def camel(text: str) -> str:
@@ -33,8 +39,8 @@ def _spelt(part: str) -> str:
 class Classes:
     """Modules by region. Regions that read the same become one class.
 
-    `ambiguous` holds components that turned out to be several classes on an earlier run: those are
-    called after their place too.
+    `ambiguous` holds components that turned out to be several classes on an earlier run, each at a
+    place of its own: those are called after it.
     """
 
     def __init__(self, root: Region, dims: tuple[str, ...], ambiguous: frozenset[str] = frozenset()) -> None:
@@ -45,7 +51,7 @@ class Classes:
         self.taken: dict[str, str] = {}
         self.ordered: list[Module] = []
         self.masks: dict[object, tuple[str, MaskFunction]] = {}
-        self.several: dict[str, set[str]] = {}
+        self.several: dict[str, dict[str, str]] = {}
         self.root_bindings = dict(root.bindings)
 
     def module(self, region: Region, parent: Module) -> Module:
@@ -66,7 +72,7 @@ class Classes:
         module.init_lines()
         self.arrange(module)
         key = module.key()
-        self.several.setdefault(component, set()).add(key)
+        self.several.setdefault(component, {}).setdefault(key, place_name(parent, module.region))
         if key in self.by_key:
             module.name = self.by_key[key].name
             return
@@ -75,10 +81,8 @@ class Classes:
         self.ordered.append(module)
 
     def fresh(self, component: str, parent: Module, region: Region) -> str:
-        plain = camel(component)
-        place = camel(f"{parent.region.component}_{re.sub(r'[.0-9]+$', '', region.name)}")
-        wanted = place if component in self.ambiguous else plain
-        for name in (wanted, place, *(f"{wanted}{i}" for i in range(2, 1000))):
+        wanted = place_name(parent, region) if component in self.ambiguous else camel(component)
+        for name in (wanted, *(f"{wanted}{i}" for i in range(2, 1000))):
             if name not in self.taken and name not in ("Module", "KVCache", "Held", "Tensor", "Output"):
                 self.taken[name] = component
                 return name
@@ -124,8 +128,8 @@ class Classes:
         for variant, group in groupby(schedule):
             length = len(list(group))
             made = self.construct(parent, modules[variant], node.variants[variant])
-            runs.append(f"            *({made} for _ in range({length}))," if length > 1 else f"            {made},")
-        return [f"        self.{node.name} = nn.ModuleList([", *runs, "        ])"]
+            runs.append(f"*({made} for _ in range({length}))" if length > 1 else made)
+        return module_list(node.name, runs)
 
     def _uniform(self, parent: Module, node: Repeat, module: Module, schedule: tuple[int, ...], count: str) -> list[str]:
         """One class: what differs between layers comes from the index or from a list."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archspec.dims import num as n
-from archspec.dims.expr import Expr
+from archspec.dims.expr import Expr, names
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, broadcast
@@ -14,7 +14,7 @@ from archspec.ir.types import TensorType, broadcast
 
 @dataclass(frozen=True, slots=True)
 class Mask(Op):
-    """The mask of an attention as booleans: [B or 1, H or 1, Q, K], true where a query may look.
+    """The mask of an attention as booleans: [B, H, Q, K], 1 along axes that the rule does not look at, true where a query may look.
 
     `implied`: the attention itself knows `k <= q`, so that the mask may be absent where that is all.
     Operands are called `operands` in `rule`, numbers by `names`.
@@ -30,9 +30,11 @@ class Mask(Op):
     implied: bool
 
     def infer(self, *operands: TensorType | None) -> tuple[TensorType, ...]:
-        one = n.num(1)
-        batch = next((t.shape[0] for t in operands if t is not None and t.rank >= 2), one)
-        return (TensorType("bool", (batch, one, self.queries, self.keys)),)
+        used, one = set(names(self.rule)), n.num(1)
+        batch = next((t.shape[0] for t in operands if t is not None and "b" in used), one)
+        heads = next((t.shape[-1] for t in operands if t is not None and t.rank == 1 and "h" in used), one)
+        queries, keys = (size if axis in used else one for axis, size in (("q", self.queries), ("k", self.keys)))
+        return (TensorType("bool", (batch, heads, queries, keys)),)
 
 
 @dataclass(frozen=True, slots=True)

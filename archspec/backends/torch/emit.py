@@ -28,7 +28,8 @@ def emit(graph: Graph, *, attention: str = "sdpa", provenance: str = "") -> str:
     """
     root = trimmed(hoist(choose_attention(graph.root, attention)))
     first = _model(graph, root, frozenset())
-    ambiguous = frozenset(c for c, keys in first.classes.several.items() if len(keys) > 1)
+    several = {c: list(places.values()) for c, places in first.classes.several.items()}
+    ambiguous = frozenset(c for c, places in several.items() if 1 < len(places) == len(set(places)))
     model = _model(graph, root, ambiguous) if ambiguous else first
     return _file(model, attention, provenance)
 

@@ -17,15 +17,19 @@ from archspec.ir.graph import Call, Graph, Init, Region, Repeat
 def init_method(graph: Graph, module: Module) -> list[str]:
     """The method's lines, after a blank one. Groups are told apart by the shortest endings that do."""
     groups = _groups(graph, module)
-    lines = ["", "    @torch.no_grad()", "    def init_weights(self) -> None:", '        """Start as the reference does."""']
+    doc = "Start as the reference does."
+    if any(init.kind == "fan_in" for _, init in _inits(graph.root, "")):
+        doc = "Start as the reference does; layers not named here keep torch's own start."
+    lines = ["", "    @torch.no_grad()", "    def init_weights(self) -> None:", f'        """{doc}"""']
     module.parts.require("import torch")
     if not groups:
-        return [*lines, "        pass"]
+        return [*lines[:-1], '        """Layers keep torch\'s own start."""']
     lines.append("        for name, p in self.named_parameters():")
+    by_torch = [path for path, init in _inits(graph.root, "") if init.kind == "fan_in"]
     ordered = sorted(groups.items(), key=lambda item: (len(item[1]), item[0]))
     for position, (statement, names) in enumerate(ordered):
-        later = [x for _, others in ordered[position + 1 :] for x in others]
-        last = position == len(ordered) - 1
+        later = [*(x for _, others in ordered[position + 1 :] for x in others), *by_torch]
+        last = position == len(ordered) - 1 and not by_torch
         lines += _branch(statement, _endings(names, later), first=position == 0, last=last)
     return lines
 
@@ -41,8 +45,6 @@ def _branch(statement: str, endings: list[str], *, first: bool, last: bool) -> l
     word = "if" if first else "elif"
     if fits(f"{word} {test}:", 12):
         return [f"            {word} {test}:", f"                {body}"]
-    rows = [f'                ("{e}",' if i == 0 else f'                "{e}",' for i, e in enumerate(endings)]
-    del rows
     return [f"            {word} name.endswith(", "                (", *(f'                    "{e}",' for e in endings), "                )", "            ):", f"                {body}"]
 
 
@@ -52,7 +54,7 @@ def _groups(graph: Graph, module: Module) -> dict[str, list[str]]:
     out: dict[str, list[str]] = {}
     known = {name for name, v in graph.root.bindings if isinstance(v, Num)}
     for path, init in _inits(graph.root, ""):
-        if path not in tied:
+        if path not in tied and init.kind != "fan_in":
             out.setdefault(initialiser(init, lambda x: _number(x, known, module)), []).append(path)
     return out
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archspec.backends.torch.classes import Classes, camel
 from archspec.backends.torch.forward import Body, shape_text, statement
@@ -65,8 +65,6 @@ class Model:
         if "past" in body.sizes or any("past" in line for line in body.lines):
             body.lines.insert(0, f"        past = {self.past()} if cache is not None else 0")
         self.module.body = body
-        for word in self.module.attributes:
-            self.module.argument(word)
         return body
 
     def write_defaults(self, body: Body, defaults: Region) -> None:
@@ -94,6 +92,7 @@ class Model:
         assert self.module.body is not None
         lines = [f"class {self.name}(nn.Module):", *docstring([self.graph.summary.split("\n")[0] or f"{self.graph.name}."], 4), ""]
         methods = [*self.forward(), *self.losses(), *self.cache(), *init_method(self.graph, self.module)]
+        self.module.keep_attributes(methods)
         for word in self.module.attributes:
             self.module.argument(word)
         init = [*self.module.init_lines(), *self.ties()]
@@ -143,14 +142,12 @@ class Model:
 
     def loss(self, loss: Loss, name: str) -> list[str]:
         """A method that runs the model and scores it."""
-        outputs = {key for key, _ in self.graph.outputs}
         fed = {v.name for v in loss.feed.outputs} if loss.feed else set[str]()
-        asked = {v.name for v in (*loss.region.inputs, *(loss.feed.inputs if loss.feed else ()))} - outputs
-        required = [v for v in self.root.inputs if v.name in asked or (v in self.inputs() and not self.absent(v) and v.name not in fed)]
+        required = [v for v in self.root.inputs if self.asked(loss, v)]
         optional = [v for v in self.inputs() if self.absent(v) and v.name not in fed and v not in required]
         head = ["self", *(f"{v.name}: Tensor" for v in required), *(f"{v.name}: Tensor | None = None" for v in optional)]
         body = Body(self.module, loss.region)
-        body.begin([v for v in required if v.name in asked], loss.region.nodes, loss.region.outputs)
+        body.begin([replace(v, optional=False) for v in required], loss.region.nodes, loss.region.outputs)
         lines = self.feed(loss) if loss.feed else []
         called = f"self({', '.join(f'{v.name}={v.name}' for v in self.inputs() if v in required or v in optional or v.name in fed)})"
         lines += self.run(body, loss, called)
@@ -158,13 +155,20 @@ class Model:
         lines += [*body.lines, *statement("return ", body.results(loss.region.outputs)[0], 8)]
         return [*wrapped(f"def {name}(", head, ") -> Tensor:", 4), *docstring([_loss_words(loss)], 8), *lines]
 
+    def asked(self, loss: Loss, value: Value) -> bool:
+        """Whether the caller of a loss hands this input."""
+        fed = {v.name for v in loss.feed.outputs} if loss.feed else set[str]()
+        asked = {v.name for v in (*loss.region.inputs, *(loss.feed.inputs if loss.feed else ()))}
+        return value.name not in fed and (value.name in asked or (value in self.inputs() and not self.absent(value)))
+
     def absent(self, value: Value) -> bool:
         return value.optional or value.name in self.defaulted()
 
     def feed(self, loss: Loss) -> list[str]:
         assert loss.feed is not None
         body = Body(self.module, loss.feed)
-        body.begin(loss.feed.inputs, loss.feed.nodes, loss.feed.outputs)
+        given = [replace(v, optional=False) for v in self.root.inputs if self.asked(loss, v)]
+        body.begin(given, loss.feed.nodes, loss.feed.outputs)
         write_nodes(body, loss.feed.nodes, set())
         for output in loss.feed.outputs:
             text = body.results((output,))[0]

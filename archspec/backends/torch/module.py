@@ -147,8 +147,14 @@ class Module:
         results = body.results(self.region.outputs)
         body.lines += statement("return ", ", ".join(results), 8)
         self.body, self.sizes = body, tuple(body.sizes)
+        self.keep_attributes(body.lines)
         for word in self.attributes:
             self.argument(word)
+
+    def keep_attributes(self, lines: list[str]) -> None:
+        """Forget numbers that a rule asked for but did not write."""
+        text = "\n".join(lines)
+        self.attributes = {w: a for w, a in self.attributes.items() if re.search(rf"self\.{a}\b", text)}
 
     def _leaf(self) -> str | None:
         """The `torch.nn` module that the whole region is, if it is one."""
@@ -196,8 +202,7 @@ class Module:
         made = [self.classes.construct(self, self.child(c.region), c.region) for c in calls]
         if calls[0].region.name == base:
             return statement(f"self.{base} = ", made[0], 8)
-        inner = [f"            {text}," for text in made]
-        return [f"        self.{base} = nn.ModuleList([", *inner, "        ])"]
+        return module_list(base, made)
 
     def signature(self) -> list[str]:
         parts = [f"{v.name}: Tensor" + (" | None" if v.optional else "") for v in self.region.inputs]
@@ -252,6 +257,18 @@ class Module:
         assert self.body is not None
         code = [line.split("  # ")[0] for line in (*self.init_lines(), *self.signature(), *self.body.lines)]
         return "\n".join([*self.arguments, "--", *code])
+
+
+def module_list(name: str, made: list[str]) -> list[str]:
+    """A list of modules, one a line."""
+    inner = [line for text in made for line in element(text)]
+    return [f"        self.{name} = nn.ModuleList(", "            [", *inner, "            ]", "        )"]
+
+
+def element(text: str) -> list[str]:
+    """An item of a list, with its comma, on as many lines as it needs."""
+    lines = statement("", text, 16)
+    return [*lines[:-1], f"{lines[-1]},"]
 
 
 def held_back(region: Region) -> set[int]:

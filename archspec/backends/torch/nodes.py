@@ -259,11 +259,7 @@ def _eager(body: Body, node: Apply, op: Attend) -> None:
     """Scores, softmax in fp32, weights times values: each step a line, the weights open to hooks."""
     q, k, v, mask = (*node.inputs, *(None,) * (4 - len(node.inputs)))
     assert q is not None and k is not None and v is not None
-    for value in (k, v, q):
-        if value.name in body.pending:
-            body.materialise(value)
-    if mask is not None and mask.name in body.pending:
-        body.materialise(mask)
+    body.flush()
     names = [_text(body, x) for x in (q, k, v)]
     reads, _ = body.reads((q, k, mask))
     body.variables.read(reads)

@@ -100,7 +100,7 @@ def concat(op: Concat, args: Args, place: Emission) -> Code:
 def split(op: Split, args: Args, place: Emission) -> Code:
     x, dim = operand(args), axis_text(type_of(place), op.axis)
     if len(op.sizes) == 1:
-        return Code(f"({x.text},)")
+        return x
     texts = [numbers(place)(size) for size in op.sizes]
     if len(set(texts)) == 1:
         return method(x, "chunk", str(len(texts)), dim=dim)

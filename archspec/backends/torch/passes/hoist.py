@@ -7,8 +7,7 @@ from typing import Any
 
 from archspec.backends.torch.dialect import Mask, MaskedBias
 from archspec.backends.torch.passes.attention import fresh
-from archspec.backends.torch.walk import outward
-from archspec.dims.num import Num
+from archspec.dims.num import Num, outward
 from archspec.dims.num import Value as Setting
 from archspec.ir.graph import Apply, Call, Node, Region, Repeat, Value
 from archspec.ir.op import Op
@@ -120,9 +119,9 @@ def _outward_op(op: Op, bindings: tuple[tuple[str, Setting], ...]) -> Op:
 
 def _outward(value: Any, bindings: tuple[tuple[str, Setting], ...]) -> Any:
     if isinstance(value, Num):
-        return outward(value, bindings)
+        return outward(value, dict(bindings))
     return tuple(_outward(v, bindings) for v in value) if isinstance(value, tuple) else value
 
 
 def _outward_type(type_: TensorType, region: Region) -> TensorType:
-    return TensorType(type_.dtype, tuple(outward(d, region.bindings) for d in type_.shape))
+    return TensorType(type_.dtype, tuple(outward(d, dict(region.bindings)) for d in type_.shape))

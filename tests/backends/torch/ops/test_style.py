@@ -55,14 +55,13 @@ def test_every_pair_of_parentheses_is_needed(checked: Case, style: Code):
 def needless(text: str) -> list[str]:
     """The text without one pair of parentheses, for each pair whose loss changes nothing.
 
-    A power or another sign after a sign keeps its pair, `-(x**2)`, and so does a tuple: formatters want them.
+    A power or another sign after a sign keeps its pair, `-(x**2)`, as formatters write it.
     """
     tree = ast.dump(ast.parse(text, mode="eval"))
     found: list[str] = []
     for start, end in pairs(text):
         without = f"{text[:start]} {text[start + 1 : end]} {text[end + 1 :]}".strip()
-        kept = re.search(r"[-~]$", text[:start]) or text[:end].endswith(",")
-        if parses_to(without, tree) and not kept:
+        if parses_to(without, tree) and not re.search(r"[-~]$", text[:start]):
             found.append(without)
     return found
 

@@ -10,7 +10,7 @@ from archspec.errors import UnsupportedError
 from archspec.ir.op import Op
 from archspec.ir.ops.contract import Conv, Linear, Matmul
 from archspec.ir.ops.elementwise import Arith, CompareScalar, Dropout, Logic, Map, Scalar
-from archspec.ir.ops.loss import CrossEntropy
+from archspec.ir.ops.loss import CrossEntropy, MeanError
 from archspec.ir.ops.norm import GroupNorm, LayerNorm, RmsNorm
 from archspec.ir.ops.reduce import Reduce, Softmax, TopK
 from archspec.ir.ops.shape import Expand, Gather, Permute, Reshape, Slice, Split
@@ -94,6 +94,8 @@ TABLE: list[tuple[str, Op, tuple[Operand | None, ...]]] = [
         Pool("max", dims(3, 3), dims(2, 2), dims(1, 1)),
         (f(B, 3, 8, 8),),
     ),
+    ("F.mse_loss(x.float(), y.float())", MeanError("mse"), (X, X)),
+    ("(x.float() - y.float()).square().mean()", MeanError("mse"), (X, f(B, 1, 12))),
     (
         "F.cross_entropy(x.float().flatten(0, -2), y.flatten())",
         CrossEntropy(n.num(-100), PLAIN),

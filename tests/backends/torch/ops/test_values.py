@@ -10,7 +10,6 @@ from torch import Tensor
 from archspec.backends.base import Lowered
 from archspec.backends.torch.ops import RULES
 from archspec.ir.op import REGISTRY
-from archspec.ir.ops.shape import Split
 from archspec.ir.types import TensorType
 from tests.backends.torch.ops.cases import CASES
 from tests.backends.torch.ops.harness import (
@@ -35,7 +34,7 @@ def inferred(checked: Case) -> tuple[TensorType, ...]:
 
 
 def results(checked: Case, value: Any) -> list[Tensor]:
-    several = isinstance(checked.op, Split) or len(inferred(checked)) > 1
+    several = len(inferred(checked)) > 1
     assert isinstance(value, tuple) == several
     return [*value] if several else [value]
 

@@ -112,7 +112,7 @@ CASES = [
     case(Split(-1, (WIDTH,) * 3), f(B, S, 36), of=lambda x: np.split(x, 3, -1)),
     case(Split(1, dims(1, 2, 3)), f(B, 6, S), of=lambda x: np.split(x, [1, 3], 1)),
     case(Split(-1, (HEADS, n.num(4))), f(B, 8), of=lambda x: np.split(x, 2, -1)),
-    case(Split(0, (B,)), f(B, 8), of=lambda x: [x]),
+    case(Split(0, (B,)), f(B, 8), of=lambda x: x),
     pad(f(B, S), -1, 1, 2),
     pad(f(B, S, 3), 1, 2, 0, -0.5),
     pad(f(B, S), 0, 0, 0),

@@ -1,0 +1,46 @@
+"""Importing emitted source: what runs is the very text that a build writes."""
+
+from __future__ import annotations
+
+import linecache
+import re
+import sys
+from itertools import count
+from types import CodeType, ModuleType
+
+from archspec.errors import Diagnostic, InternalError, Source, Span
+
+_NUMBERS = count(1)
+
+
+def module_from_source(source: str, name: str) -> ModuleType:
+    """The module that `source` is.
+
+    It stands in `sys.modules` under a name of its own, so that its classes can be pickled and compiled, and
+    in `linecache`, so that tracebacks show its lines. Raises InternalError I001 where the text is no Python.
+    """
+    word = re.sub(r"\W", "_", name)
+    unique = f"archspec_emitted_{word}_{next(_NUMBERS)}"
+    file = f"<{unique}>"
+    module = ModuleType(unique)
+    module.__file__ = file
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    code = _compiled(source, file)
+    sys.modules[unique] = module
+    try:
+        exec(code, module.__dict__)
+    except BaseException:
+        del sys.modules[unique]
+        raise
+    return module
+
+
+def _compiled(source: str, file: str) -> CodeType:
+    try:
+        return compile(source, file, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        span = Span(Source(file, source), line, getattr(error, "offset", None) or 1, line, 10**6)
+        message = f"the emitted source is not valid Python: {getattr(error, 'msg', error)}"
+        hint = "this is a fault of archspec: please report the spec"
+        raise InternalError(Diagnostic("I001", message, span, hint)) from error

@@ -1,0 +1,198 @@
+"""Tokens from a model: greedy or sampled decoding with a cache, and one pass through a model without one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from archspec.dims import num as n
+from archspec.errors import ArchspecError, Diagnostic
+from archspec.ir.graph import Graph, Value, walk
+
+_CANDIDATES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a token is chosen. `temperature` 0 takes the likeliest; otherwise one is drawn.
+
+    It is drawn from the `top_k` likeliest, and from the fewest whose probabilities add up to `top_p`.
+    """
+
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What decoding needs to know of a graph: what takes the prompt, what grows, where scores come out.
+
+    `tokens` is the input that grows; `prompt` is None where the prompt itself does.
+    """
+
+    tokens: str
+    prompt: str | None
+    logits: str
+
+    @classmethod
+    def of(cls, graph: Graph) -> Roles:
+        """Raises ArchspecError X004 where the inputs or outputs are not those of a decoder of tokens."""
+        ids = token_inputs(graph)
+        grows = [value.name for value in ids if _streams(graph, value, 1)]
+        others = [value.name for value in ids if value.name not in grows]
+        scores = [name for name, value in graph.outputs if value.type.rank == 3 and _streams(graph, value, 1)]
+        if len(grows) != 1 or len(others) > 1 or not scores:
+            raise _not_runnable(graph, "decoding needs one input of tokens that streams, and scores for them")
+        return cls(grows[0], others[0] if others else None, scores[0])
+
+
+def token_inputs(graph: Graph) -> list[Value]:
+    """The inputs a caller must give, all of them token ids [B, S].
+
+    Raises ArchspecError X004 where there is another kind of input.
+    """
+    computed = {value.name for value in graph.defaults.outputs} if graph.defaults else set[str]()
+    needed = [value for value in graph.inputs if not value.optional and value.name not in computed]
+    wrong = [value for value in needed if value.type.rank != 2 or value.type.dtype != "int64"]
+    if wrong or not needed:
+        shown = ", ".join(f"{value.name} {value.type}" for value in wrong) or "nothing"
+        raise _not_runnable(graph, f"it takes {shown}, and 'run' has token ids only")
+    return needed
+
+
+def _streams(graph: Graph, value: Value, axis: int) -> bool:
+    return graph.stream is not None and n.same(value.type.shape[axis], n.symbol(graph.stream))
+
+
+def _not_runnable(graph: Graph, reason: str) -> ArchspecError:
+    hint = "compile it, and call the module yourself"
+    return ArchspecError(Diagnostic("X004", f"cannot run '{graph.name}': {reason}", None, hint))
+
+
+def decode(
+    model: nn.Module, graph: Graph, prompt: Sequence[int], *, limit: int, start: int = 0,
+    sampling: Sampling = Sampling(), eos: int | None = None,
+) -> Iterator[int]:  # fmt: skip
+    """The tokens that follow a prompt, one at a time, at most `limit`; the last one may be `eos`.
+
+    A model with an encoder reads the prompt there, and its decoder begins with `start`. Raises ArchspecError
+    X004 (not a decoder, an empty prompt), X006 (an id or a position past its table), X007 (scores that are no
+    numbers).
+    """
+    roles = Roles.of(graph)
+    if not prompt:
+        raise ArchspecError(Diagnostic("X004", "the prompt is empty", None, "give at least one token id"))
+    device = next(model.parameters()).device
+    fixed = {roles.prompt: _row(prompt, device)} if roles.prompt else {}
+    step = _row([start] if roles.prompt else prompt, device)
+    cache = cast("Any", model).make_cache(step.shape[1] + limit)
+    generator = None if sampling.seed is None else torch.Generator(device).manual_seed(sampling.seed)
+    for _ in range(limit):
+        given = {**fixed, roles.tokens: step}
+        scores = _outputs(model, graph, given, cache)[roles.logits][0, -1]
+        token = choose(scores, sampling, generator)
+        yield token
+        if token == eos:
+            return
+        step = _row([token], device)
+
+
+def _row(ids: Sequence[int], device: torch.device) -> Tensor:
+    return torch.tensor([list(ids)], device=device)
+
+
+@torch.no_grad()
+def _outputs(
+    model: nn.Module, graph: Graph, given: dict[str, Tensor], cache: object = None
+) -> dict[str, Tensor]:
+    """The outputs by name."""
+    more = {} if cache is None else {"cache": cache}
+    with _tables_named(graph):
+        result = model(**given, **more)
+    names = [name for name, _ in graph.outputs]
+    return {names[0]: result} if isinstance(result, Tensor) else dict(zip(names, result, strict=True))
+
+
+@contextmanager
+def _tables_named(graph: Graph) -> Generator[None]:
+    """An index past the end of a table is the caller's, and says which tables there are."""
+    try:
+        yield
+    except IndexError as error:
+        hint = "rows: " + ", ".join(f"{path} {rows:,}" for path, rows in _tables(graph).items())
+        message = f"a token id or a position is past its table: {error}"
+        raise ArchspecError(Diagnostic("X006", message, None, hint)) from error
+
+
+def _tables(graph: Graph) -> dict[str, int]:
+    """The rows of each table that is looked up."""
+    found = ((path, region) for path, region, _ in walk(graph.root) if region.component == "embedding")
+    return {path: int(param.value.type.shape[0]) for path, region in found for param in region.params}
+
+
+def choose(scores: Tensor, sampling: Sampling, generator: torch.Generator | None = None) -> int:
+    """One token from scores [V]. Raises ArchspecError X007 where a score is NaN."""
+    scores = scores.float()
+    if bool(scores.isnan().any()):
+        hint = "the weights, or the dtype, give numbers out of range"
+        raise ArchspecError(Diagnostic("X007", "the scores of the next token are not numbers", None, hint))
+    if sampling.temperature == 0:
+        return int(scores.argmax())
+    scores = scores / sampling.temperature
+    if sampling.top_k is not None:
+        least = scores.topk(min(sampling.top_k, scores.shape[0])).values[-1]
+        scores = scores.masked_fill(scores < least, -torch.inf)
+    if sampling.top_p is not None:
+        scores = _nucleus(scores, sampling.top_p)
+    return int(torch.multinomial(scores.softmax(-1), 1, generator=generator))
+
+
+def _nucleus(scores: Tensor, top_p: float) -> Tensor:
+    """Scores outside of the fewest tokens with probability `top_p` set to -inf (Holtzman et al. 2020)."""
+    ranked, order = scores.sort(descending=True)
+    probabilities = ranked.softmax(-1)
+    before = probabilities.cumsum(-1) - probabilities
+    return scores.index_fill(0, order[before >= top_p], -torch.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One output of a pass: its shape, and for scores of a vocabulary the likeliest ids of each position."""
+
+    name: str
+    shape: tuple[int, ...]
+    likeliest: tuple[tuple[tuple[int, float], ...], ...] = ()
+
+
+def predict(model: nn.Module, graph: Graph, prompt: Sequence[int]) -> tuple[Prediction, ...]:
+    """One pass over a prompt: every output, with (id, probability) pairs where it scores a vocabulary.
+
+    Raises ArchspecError X004 where the model takes more than one list of ids, X006 for an id past its table.
+    """
+    ids = token_inputs(graph)
+    if len(ids) != 1 or not prompt:
+        raise _not_runnable(graph, "one pass takes one list of token ids, and at least one id")
+    given = {ids[0].name: _row(prompt, next(model.parameters()).device)}
+    outputs = _outputs(model, graph, given)
+    sizes = set(_tables(graph).values())
+    return tuple(_prediction(name, value, value.shape[-1] in sizes) for name, value in outputs.items())
+
+
+def _prediction(name: str, value: Tensor, is_vocabulary: bool) -> Prediction:
+    shape = tuple(value.shape)
+    if value.dim() != 3 or not is_vocabulary:
+        return Prediction(name, shape)
+    best = value[0].float().softmax(-1).topk(min(_CANDIDATES, shape[-1]))
+    ids, shares = (
+        cast("list[list[int]]", best.indices.tolist()),
+        cast("list[list[float]]", best.values.tolist()),
+    )
+    rows = (tuple(zip(row, share, strict=True)) for row, share in zip(ids, shares, strict=True))
+    return Prediction(name, shape, tuple(rows))

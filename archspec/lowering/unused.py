@@ -1,0 +1,73 @@
+"""What no step of this model runs is judged all the same: blocks nobody uses, and defaults of ops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.components import COMPONENTS
+from archspec.components.elsewhere import field_hint, op_hint
+from archspec.ir.builder import Builder, Handle
+from archspec.lowering.faults import Broken, located
+from archspec.lowering.frame import Frame, Maybe
+from archspec.lowering.reading import slots
+from archspec.lowering.settings import names_in
+from archspec.lowering.signature import declared_type, read_type
+from archspec.spec.node import Mapping, Node, Scalar
+from archspec.spec.spec import BlockDef
+
+if TYPE_CHECKING:
+    from archspec.lowering.lower import Lowering
+
+
+def check(low: Lowering, frame: Frame) -> None:
+    """Adds the findings of the parts of a document that lowering did not pass through."""
+    _defaults(low)
+    for block in low.spec.blocks.values():
+        if block.name not in low.used_blocks:
+            with low.inside(block, block.node.span):
+                _block(low, frame, block)
+
+
+def _defaults(low: Lowering) -> None:
+    for key, node in low.spec.section("defaults").entries:
+        word = COMPONENTS.get(str(key.value))
+        if word is None:
+            hint = op_hint(str(key.value), COMPONENTS) or "'archspec list --ops' shows the words"
+            low.found.add("L001", f"there is no op '{key.value}' to give defaults to", key.span, hint)
+        elif isinstance(node, Mapping):
+            fields = slots(word)
+            for name in (name for name, _ in node.entries if name.value not in fields):
+                message = f"unknown argument '{name.value}' of {word.words[0]}"
+                options = fields if word.source else ("in", *fields)
+                low.found.add("S001", message, name.span, field_hint(str(name.value), options))
+
+
+def _block(low: Lowering, frame: Frame, block: BlockDef) -> None:
+    """The block with inputs of the types it declares, where that is enough; arguments stand for nothing."""
+    inner = Frame(low, Builder(block.name, block.name), dict(low.settings.values), {}, {})
+    inner.failed = frozenset(block.args.keys() if block.args else ())
+    ports = block.inputs.entries if block.inputs else ()
+    for key, declared in ports:
+        inner.tensors[str(key.value)] = _input(inner, str(key.value), declared)
+    if block.inputs is None:
+        inner.tensors["x"] = None
+    inner.x, inner.fresh = next(iter(inner.tensors.values()), None), not inner.tensors
+    low.body(inner, block.body)
+    low.check_stacks(inner)
+
+
+def _input(inner: Frame, name: str, declared: Node) -> Maybe:
+    """An input of the declared type; None where its sizes are names that only a use gives a meaning."""
+    text = declared.get("type") if isinstance(declared, Mapping) else declared
+    if not isinstance(text, Scalar) or not isinstance(text.value, str):
+        return None
+
+    def read() -> Handle:
+        with located(text):
+            _, sizes = read_type(str(text.value))
+            known = {"past", *inner.values, *inner.lowering.dims}
+            if any(word.id not in known for size in sizes for word in names_in(size)):
+                raise Broken
+            return inner.builder.input(name, declared_type(str(text.value), inner, inner.lowering.dims))
+
+    return inner.attempt(text.span, read)

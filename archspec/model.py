@@ -1,0 +1,130 @@
+"""A running model: the module that emitted source defines, seeded or with the weights of a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from archspec.backends.torch.runtime.load import module_from_source
+from archspec.errors import Diagnostic, InternalError, UnsupportedError, did_you_mean
+from archspec.ir.graph import Graph
+from archspec.weights.folder import open_checkpoint
+from archspec.weights.load_torch import load_state
+from archspec.weights.mapping import WeightMap
+
+State = Mapping[str, Tensor]
+
+
+def make(source: str, graph: Graph, *, state: State | None = None, seed: int | None = None) -> nn.Module:
+    """The model in eval mode, with `source` and `graph` as attributes.
+
+    Without `state` it starts as the reference does, drawn from `seed` or from torch's own generator.
+    """
+    emitted = module_from_source(source, graph.name)
+    kind: Callable[[], nn.Module] = getattr(emitted, emitted.__all__[0])
+    with _Undrawn() if state is not None else seeded(seed):
+        module = kind()
+    if state is not None:
+        fill(module, graph, state)
+    module.source, module.graph = source, graph  # type: ignore[assignment]  # a module takes any attribute
+    return module.eval()
+
+
+def fill(module: nn.Module, graph: Graph, state: State) -> None:
+    """Copies tensors under our names into a model; tied names may be left out."""
+    tied = {alias: state[owner] for alias, owner in graph.ties if owner in state}
+    try:
+        module.load_state_dict({**tied, **state})
+    except RuntimeError as error:
+        message = f"the emitted model has other tensors than its graph: {error}"
+        raise InternalError(Diagnostic("I002", message, None, "please report the spec")) from error
+
+
+def read_state(path: Path, native: WeightMap, hub: WeightMap | None) -> dict[str, Tensor]:
+    """The tensors of a checkpoint under our names: a file of our own names, or one that `hub` describes.
+
+    Raises WeightsError: W020 to W023 where it cannot be read, W040 to W044 where it does not fit.
+    """
+    stored = set(open_checkpoint(path).tensors)
+    ours = {*native.tensors, *native.ties}
+    if hub is None or (stored <= ours and not stored <= set(hub.hub)):
+        return load_state(path, native)
+    return load_state(path, hub)
+
+
+def seeded(seed: int | None) -> AbstractContextManager[None]:
+    """Draws inside depend on `seed` alone, and leave torch's own generator as it was."""
+    return nullcontext() if seed is None else _Seeded(seed)
+
+
+class _Seeded(AbstractContextManager[None]):
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __enter__(self) -> None:
+        self.before = torch.get_rng_state()
+        torch.manual_seed(self.seed)
+
+    def __exit__(self, *_: object) -> None:
+        torch.set_rng_state(self.before)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves out random starts, which weights will overwrite."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given: dict[str, Any] = kwargs or {}
+        if func in _DRAWS:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
+_DRAWS: frozenset[Any] = frozenset(
+    {Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_}
+)
+
+
+def attention_weights(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What flows through the places that eager source keeps open for it, by the path of the module around.
+
+    Raises UnsupportedError X008 where there are none.
+    """
+    places = {name: inner for name, inner in module.named_modules() if _is_open_place(name, inner)}
+    if not places:
+        hint = 'compile it with attention="eager"'
+        raise UnsupportedError(
+            Diagnostic("X008", "this model does not give its attention weights", None, hint)
+        )
+    seen: dict[str, Tensor] = {}
+
+    def keep(path: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda _, __, weights: seen.update({path: weights})
+
+    hooks = [inner.register_forward_hook(keep(name.rpartition(".")[0])) for name, inner in places.items()]
+    try:
+        with torch.no_grad():
+            module(**inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+def _is_open_place(name: str, module: nn.Module) -> bool:
+    return isinstance(module, nn.Identity) and name.rpartition(".")[2].startswith("weights")
+
+
+def dtype_of(dtype: torch.dtype | str) -> torch.dtype:
+    """A floating-point dtype by its torch name. Raises UnsupportedError X005."""
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if isinstance(found, torch.dtype) and found.is_floating_point:
+        return found
+    known = ("float32", "float16", "bfloat16", "float64")
+    hint = did_you_mean(str(dtype), known) or f"one of: {', '.join(known)}"
+    raise UnsupportedError(Diagnostic("X005", f"a model cannot be built in '{dtype}'", None, hint))

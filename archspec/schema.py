@@ -1,0 +1,222 @@
+"""The JSON Schema of a spec document, for editors: made from the models that check documents.
+
+It is wider than the language, never narrower: names, shapes and what belongs together are left to
+`archspec check`, which knows them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, cast
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from archspec.components import COMPONENTS, Component
+from archspec.components import loss as losses
+from archspec.dims.num import Num
+from archspec.spec.models import Document
+from archspec.weights.rules import WeightRules
+
+Schema: TypeAlias = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_TENSOR: Schema = {
+    "type": ["string", "object"],
+    "description": "A step's name, an expression, or {branch: [steps]}.",
+}
+_WHEN: Schema = {"type": ["string", "boolean"], "description": "Whether the step exists, by params."}
+_NUMBER: Schema = {"type": ["integer", "string"], "description": "A whole number, or an expression."}
+_COMMON: Schema = {"in": _TENSOR, "when": _WHEN}
+_SCOPES = ("op", "residual", "parallel", "repeat", "each", "branch", "push", "call", "body")
+
+
+class _Generator(GenerateJsonSchema):
+    """Defaults that are numbers of ours become plain ones."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return dft.value if isinstance(dft, Num) else super().encode_default(dft)
+
+
+def schema() -> Schema:
+    """A JSON Schema (2020-12) that every valid document meets."""
+    out = Document.model_json_schema(schema_generator=_Generator)
+    properties, defs = out["properties"], out["$defs"]
+    defs |= _steps() | {"Weights": _open(WeightRules.model_json_schema(schema_generator=_Generator))}
+    block = defs["Block"]["properties"]
+    block["body"], properties["model"] = (
+        _body() | _described(part) for part in (block["body"], properties["model"])
+    )
+    properties["defaults"] |= {"properties": {word: _ref(f"{word} arguments") for word in COMPONENTS}}
+    properties["losses"] |= {"additionalProperties": {"anyOf": [_loss(word) for word in _loss_words()]}}
+    properties["weights"] |= {"additionalProperties": _ref("Weights")}
+    properties["patch"] |= {"anyOf": [{"type": "array", "items": _patch()}, {"type": "null"}]}
+    out.pop("required")
+    out["anyOf"] = [
+        {"required": ["extends"]},
+        {"required": ["archspec", "name", "inputs", "model", "outputs"]},
+    ]
+    return _tidy({"$schema": "https://json-schema.org/draft/2020-12/schema", **out})
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _described(part: Schema) -> Schema:
+    return {"description": part["description"]}
+
+
+def _steps() -> Schema:
+    """Definitions of bodies and steps, and of the arguments of each component."""
+    words = {f"{word} arguments": _arguments(kind, word) for word, kind in COMPONENTS.items()}
+    return words | {
+        "Body": {"type": "array", "items": _ref("Step")},
+        "Step": {"anyOf": [{"type": "string", "description": "An op without arguments."}, _named_step()]},
+        "Steps": {"anyOf": [_body(), _ref("Step")]},
+        "Value": {"anyOf": _values(), "description": "What stands behind a step's name."},
+        "Residual": _either_body(
+            {"body": _body(), "shortcut": _ref("Steps"), "scale": _number(), "when": _WHEN}
+        ),
+        "Parallel": _either_body(
+            {"branches": _branches(), "join": {"enum": ["add", "mul", "concat"]}, "when": _WHEN}, _branches()
+        ),
+        "Push": {"anyOf": [_TEXT, _object({"to": _TEXT, "value": _TENSOR, "when": _WHEN}, "to")]},
+    }
+
+
+def _named_step() -> Schema:
+    """One key: a scope, a component with its arguments, or a name with what it names."""
+    scopes = {word: _ref(word.capitalize()) for word in ("residual", "parallel", "push")}
+    words = {word: {"anyOf": [_ref(f"{word} arguments"), _ref("Value")]} for word in COMPONENTS}
+    block = {
+        "type": "object",
+        "not": {"anyOf": [{"required": [key]} for key in _SCOPES]},
+        "description": "A block.",
+    }
+    other = {"anyOf": [_ref("Value"), block]}
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "properties": words | scopes,
+        "additionalProperties": other,
+    }
+
+
+def _values() -> list[Schema]:
+    """An op or an expression, a list of steps, a scope, a component or a block with `op`."""
+    any_keys = {"type": "object"}
+    block = {
+        **any_keys,
+        "properties": {"op": {"type": "string", "not": {"enum": list(COMPONENTS)}}},
+        "required": ["op"],
+    }
+    return [
+        _TEXT,
+        {"type": "null"},
+        _body(),
+        *({**_ref(f"{word} arguments"), "required": ["op"]} for word in COMPONENTS),
+        block,
+        _object({"body": _body(), **_COMMON}, "body"),
+        _object({"branch": _body(), **_COMMON}, "branch"),
+        *(
+            _object({word: _ref(word.capitalize()), "when": _WHEN}, word)
+            for word in ("residual", "parallel", "push")
+        ),
+        {**any_keys, "properties": {"call": _TEXT, **_COMMON}, "required": ["call"]},
+        {
+            **any_keys,
+            "properties": {"repeat": _NUMBER, "body": _body(), "block": _TEXT, "vary": any_keys, **_COMMON},
+            "required": ["repeat"],
+        },
+        {
+            **any_keys,
+            "properties": {"each": any_keys, "body": _body(), **_COMMON},
+            "required": ["each", "body"],
+        },
+    ]
+
+
+def _arguments(kind: type[Component], word: str) -> Schema:
+    """The arguments of a component. None is required: `defaults` may give it."""
+    made = kind.model_json_schema(schema_generator=_Generator)
+    inner = made.pop("$defs", {})
+    made["properties"] = {**made.get("properties", {}), **_COMMON, "op": {"const": word}}
+    made.pop("required", None)
+    return _inlined(made, inner)
+
+
+def _inlined(value: Any, defs: Schema) -> Any:
+    """Schemas of nested fields written in place; a set of words also takes an expression."""
+    if isinstance(value, list):
+        return [_inlined(item, defs) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    table = cast("Schema", value)
+    if "$ref" in table:
+        name = table["$ref"].rpartition("/")[2]
+        return _number() if name == Num.__name__ else _inlined(defs[name], defs)
+    if "enum" in table:
+        return {"anyOf": [{"enum": table["enum"]}, {"type": "string", "description": "An expression."}]}
+    return {key: _inlined(inner, defs) for key, inner in table.items()}
+
+
+def _loss_words() -> list[str]:
+    return [word for word, kind in COMPONENTS.items() if kind.__module__ == losses.__name__]
+
+
+def _loss(word: str) -> Schema:
+    """A loss: its arguments, and what is fed to the model for it."""
+    made = _arguments(COMPONENTS[word], word)
+    feed = {"type": "object", "description": "Model inputs computed from others, for this loss."}
+    return {**made, "properties": {**made["properties"], "feed": feed}, "required": ["op"]}
+
+
+def _open(rules: Schema) -> Schema:
+    """The keys of the weight rules; their values may be expressions, or stand behind `when`."""
+    keys = {key: {"description": part.get("description", "")} for key, part in rules["properties"].items()}
+    return {"type": "object", "properties": keys, "additionalProperties": False}
+
+
+def _patch() -> Schema:
+    places = {key: {"type": "string"} for key in ("at", "after", "before")}
+    return _object({**places, "set": {}, "replace": {}, "insert": {}, "delete": {"const": True}})
+
+
+def _body() -> Schema:
+    return _ref("Body")
+
+
+def _branches() -> Schema:
+    return {"type": "array", "items": _ref("Steps")}
+
+
+def _number() -> Schema:
+    return {"type": ["number", "string"]}
+
+
+def _either_body(properties: Schema, short: Schema | None = None) -> Schema:
+    """A list of steps, or a mapping that holds them."""
+    return {"anyOf": [short or _body(), _object(properties, next(iter(properties)))]}
+
+
+def _object(properties: Schema, *required: str) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _tidy(value: Any) -> Any:
+    """Without the titles that pydantic makes of names."""
+    if isinstance(value, list):
+        return [_tidy(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        table = cast("Schema", value)
+        return {
+            key: _tidy(inner)
+            for key, inner in table.items()
+            if not (key == "title" and isinstance(inner, str))
+        }
+    return value

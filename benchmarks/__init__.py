@@ -1,0 +1,1 @@
+"""Speed against the reference implementations: ratios within one run, never absolute claims."""
