@@ -1,0 +1,73 @@
+"""A model architecture, written once as YAML, and read in many ways.
+
+The verbs are those of `archspec.api`; they are imported when first used, so that `import archspec` is cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from archspec.api import (
+        attention_weights,
+        build,
+        catalog,
+        check,
+        compile,
+        components,
+        export_hf,
+        fmt,
+        generate,
+        load,
+        lower,
+        outline,
+        predict,
+        schema,
+        show,
+        source,
+        start_token,
+        streams,
+        weight_map,
+        why,
+    )
+    from archspec.errors import ArchspecError, Diagnostic
+
+__all__ = [
+    "ArchspecError",
+    "Diagnostic",
+    "__version__",
+    "attention_weights",
+    "build",
+    "catalog",
+    "check",
+    "compile",
+    "components",
+    "export_hf",
+    "fmt",
+    "generate",
+    "load",
+    "lower",
+    "outline",
+    "predict",
+    "schema",
+    "show",
+    "source",
+    "start_token",
+    "streams",
+    "weight_map",
+    "why",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'archspec' has no attribute '{name}'")
+    from archspec import api  # lazy: with its pydantic models it is most of what a short command costs
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,42 +1,36 @@
 """The verbs. What takes a spec takes its library name, its path, or a `Spec` that was loaded.
 
 Everything a caller can get wrong raises an `ArchspecError` with located, coded diagnostics. torch is imported
-by the verbs that run a model, and by no other.
+by the verbs that run a model, and by no other. Imports inside verbs keep `check` and `show` quick to start.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from archspec import resolve
-from archspec import schema as schemas
-from archspec.atomic import new_directory
-from archspec.backends.torch.emit import emit
-from archspec.check import Checked, map_of, native_map
-from archspec.errors import ArchspecError, Diagnostic
-from archspec.ir import text
+from archspec import library, resolve
+from archspec.extras import installed
 from archspec.ir.graph import Graph
 from archspec.ir.verify import verify
 from archspec.lowering import lower as lowering
-from archspec.lowering.weights_section import read_section
-from archspec.show import outline, resolved
-from archspec.show import why as origins
 from archspec.spec.spec import Spec
 from archspec.version import VERSION
-from archspec.weights.folder import hub_config
-from archspec.weights.mapping import WeightMap
-from archspec.weights.rules import read_rules
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from archspec.generate import Prediction, Sampling
+    from archspec.decode import Prediction
+    from archspec.facts import Checked
+    from archspec.views.catalog import Entry
+    from archspec.views.outline import Outline
+    from archspec.views.why import Origin
+    from archspec.views.words import Word
+    from archspec.weights.mapping import WeightMap
 
 Named: TypeAlias = str | Path | Spec
 Overrides: TypeAlias = Mapping[str, object]
@@ -66,8 +60,46 @@ def check(spec: Named) -> Checked:
 
     Raises SpecError: E001 where a stated fact is wrong, W001 to W007 in `weights`; and what `lower` raises.
     """
+    from archspec.facts import Checked  # lazy: see above
+
     loaded = load(spec)
     return Checked.of(loaded, lower(loaded))
+
+
+def show(spec: Named, form: Form = "outline") -> str:
+    """The spec written out: `outline` (modules, sizes), `resolved` (YAML) or `ir` (reads back to its graph).
+
+    Raises what `lower` raises.
+    """
+    if form == "outline":
+        return str(outline(spec))
+    if form == "ir":
+        from archspec.ir import text  # lazy: see above
+
+        return text.show(lower(spec))
+    from archspec.views import resolved  # lazy: see above
+
+    return resolved.resolved(load(spec))
+
+
+def outline(spec: Named) -> Outline:
+    """The model at a glance: inputs, outputs, modules with their sizes and shapes."""
+    from archspec.views.outline import Outline  # lazy: see above
+
+    return Outline.of(lower(spec))
+
+
+def why(spec: Named, path: str) -> Origin:
+    """Where a module, parameter or value comes from. `path` is like `h.0.attn.qkv.weight` or `h.*.attn`.
+
+    Raises ArchspecError X003 where nothing has that path.
+    """
+    from archspec.views import why as views  # lazy: see above
+
+    loaded = load(spec)
+    graph = lower(loaded)
+    has_hub = loaded.section("weights").get("hf") is not None
+    return views.why(graph, path, weight_map(loaded, graph) if has_hub else None)
 
 
 def source(spec: Named, *, attention: str = "sdpa") -> str:
@@ -75,17 +107,15 @@ def source(spec: Named, *, attention: str = "sdpa") -> str:
 
     Raises UnsupportedError where something cannot be written.
     """
+    from archspec.backends.torch.emit import emit  # lazy: see above
+    from archspec.views.resolved import resolved  # lazy: see above
+
     loaded = load(spec)
-    return _source(loaded, lower(loaded), attention)
-
-
-def _source(spec: Spec, graph: Graph, attention: str) -> str:
-    """`provenance` names the resolved spec by its hash, so that a file tells what it was built from."""
-    digest = hashlib.sha256(resolved.resolved(spec).encode()).hexdigest()[:16]
-    name = spec.path.name if spec.path else spec.name
-    preset = f", preset {spec.preset}" if spec.preset else ""
+    digest = hashlib.sha256(resolved(loaded).encode()).hexdigest()[:16]
+    name = loaded.path.name if loaded.path else loaded.name
+    preset = f", preset {loaded.preset}" if loaded.preset else ""
     provenance = f"{name}{preset}, resolved sha256 {digest}; archspec {VERSION}"
-    return emit(graph, attention=attention, provenance=provenance)
+    return emit(lower(loaded), attention=attention, provenance=provenance)
 
 
 def build(
@@ -96,17 +126,33 @@ def build(
     `weights` is a checkpoint to take tensors from, `init` a seed to start them. All files appear, or none.
     Raises WeightsError where the checkpoint does not fit, ArchspecError F001 where `out` cannot be written.
     """
+    from archspec.atomic import new_directory  # lazy: see above
+
     loaded = load(spec)
-    graph = lower(loaded)
-    files = {"model.py": _source(loaded, graph, attention), "spec.resolved.yaml": resolved.resolved(loaded)}
-    state = _state(loaded, graph, files["model.py"], weights, init)
+    texts = {"model.py": source(loaded, attention=attention), "spec.resolved.yaml": show(loaded, "resolved")}
+    tensors = _tensors(loaded, texts["model.py"], weights, init)
     with new_directory(out) as scratch:
-        for name, content in files.items():
-            (scratch / name).write_text(content, encoding="utf-8")
-        if state is not None:
-            _save_native(state, graph, scratch / "model.safetensors")
-    names = (*files, *(["model.safetensors"] if state is not None else []))
-    return tuple(out / name for name in names)
+        for name, text in texts.items():
+            (scratch / name).write_text(text, encoding="utf-8")
+        if tensors is not None:
+            from archspec.weights.save_torch import (
+                save_native,
+            )  # lazy: only with weights does a build need torch
+
+            save_native(tensors, scratch / "model.safetensors")
+    return tuple(out / name for name in (*texts, *(() if tensors is None else ("model.safetensors",))))
+
+
+def _tensors(spec: Spec, text: str, weights: Path | None, init: int | None) -> Mapping[str, Tensor] | None:
+    """What a build writes as weights: our tensors, tied names left out."""
+    if weights is None and init is None:
+        return None
+    with installed("torch"):
+        from archspec import model  # lazy: only a running model, and its weights, need torch
+    graph = lower(spec)
+    return model.untied(
+        model.read(spec, graph, weights) if weights else model.started(text, graph, init), graph
+    )
 
 
 def compile(
@@ -116,17 +162,16 @@ def compile(
     """The model as an `nn.Module` in eval mode, made from exactly the text that `source` gives.
 
     It has that text as `source` and the graph as `graph`. It starts with `weights`, a checkpoint folder or
-    file; else as the reference does, drawn from `seed`. Raises WeightsError where the checkpoint does not fit,
-    ArchspecError X002 where torch is not installed.
+    file; else as the reference does, drawn from `seed`. Raises WeightsError where the checkpoint does not
+    fit, ArchspecError X002 where torch is not installed.
     """
     loaded = load(spec, preset=preset, overrides=overrides)
-    graph = lower(loaded)
-    written = _source(loaded, graph, attention)
-    with _installed("torch"):
-        from archspec import model  # lazy: only this verb and its like run torch
+    text, graph = source(loaded, attention=attention), lower(loaded)
+    with installed("torch"):
+        from archspec import model  # lazy: as in `_tensors`
     wanted = None if dtype is None else model.dtype_of(dtype)
-    state = _read(loaded, graph, Path(weights)) if weights is not None else None
-    module = model.make(written, graph, state=state, seed=seed)
+    state = None if weights is None else model.read(loaded, graph, Path(weights))
+    module = model.make(text, graph, state=state, seed=seed)
     return module if wanted is None else module.to(wanted)
 
 
@@ -135,25 +180,27 @@ def attention_weights(module: nn.Module, **inputs: Tensor) -> dict[str, Tensor]:
 
     Raises UnsupportedError X008 unless the module was compiled with `attention="eager"`.
     """
-    from archspec import model  # lazy: as in `compile`
+    from archspec import model  # lazy: as in `_tensors`
 
     return model.attention_weights(module, inputs)
 
 
 def generate(
     module: nn.Module, prompt: Sequence[int], *, limit: int = 32, start: int = 0, eos: int | None = None,
-    sampling: Sampling | None = None,
+    temperature: float = 0.0, top_k: int | None = None, top_p: float | None = None, seed: int | None = None,
 ) -> Iterator[int]:  # fmt: skip
     """Token ids after `prompt`, one at a time, from a compiled decoder or encoder-decoder with its cache.
 
-    At most `limit`, and none behind `eos`. A decoder behind an encoder begins with `start`.
-    Greedy without `sampling`. Raises ArchspecError X004, X006 and X007 while it runs.
+    At most `limit`, and none behind `eos`. A decoder behind an encoder begins with `start`. `temperature` 0
+    takes the likeliest; otherwise a token is drawn, from the `top_k` likeliest and the fewest whose
+    probabilities add up to `top_p`. Raises ArchspecError X004, X006 and X007 while it runs.
     """
-    from archspec import generate as decoding  # lazy: as in `compile`
+    from archspec import decode  # lazy: as in `_tensors`
 
-    graph = cast("Graph", module.graph)
-    how = sampling or decoding.Sampling()
-    return decoding.decode(module, graph, prompt, limit=limit, start=start, sampling=how, eos=eos)
+    how = decode.Sampling(temperature, top_k, top_p, seed)
+    return decode.decode(
+        module, cast("Graph", module.graph), prompt, limit=limit, start=start, sampling=how, eos=eos
+    )
 
 
 def predict(module: nn.Module, prompt: Sequence[int]) -> tuple[Prediction, ...]:
@@ -161,52 +208,24 @@ def predict(module: nn.Module, prompt: Sequence[int]) -> tuple[Prediction, ...]:
 
     Raises ArchspecError X004 where token ids are not all it takes, X006 for an id past its table.
     """
-    from archspec import generate as decoding  # lazy: as in `compile`
+    from archspec import decode  # lazy: as in `_tensors`
 
-    return decoding.predict(module, cast("Graph", module.graph), prompt)
-
-
-def export_hf(
-    model: nn.Module | Path, spec: Named, out: Path, *, preset: str | None = None, overrides: Overrides | None = None,
-) -> None:  # fmt: skip
-    """Writes a folder that `transformers.AutoModel.from_pretrained` loads: config.json and safetensors.
-
-    `model` is a compiled module, or a checkpoint folder or file. Raises SpecError W050 where the spec says
-    nothing of the hub, WeightsError where tensors do not fit; nothing is left behind.
-    """
-    loaded = load(spec, preset=preset, overrides=overrides)
-    graph = lower(loaded)
-    section = read_section(loaded, "hf")
-    rules, weights = read_rules(section.plain, section.spans), map_of(loaded, graph, "hf")
-    with _installed("torch"):
-        from archspec.weights.save_torch import save_folder  # lazy: as in `compile`
-    state = _read(loaded, graph, model) if isinstance(model, Path) else model.state_dict()
-    save_folder(state, weights, out, hub_config(rules))
+    return decode.predict(module, cast("Graph", module.graph), prompt)
 
 
-def show(spec: Named, form: Form = "outline") -> str:
-    """The spec written out: `outline` (modules, sizes), `resolved` (YAML) or `ir` (reads back to the graph)."""
+def streams(module: nn.Module) -> bool:
+    """Whether a compiled model decodes: some input of it grows token by token."""
+    return cast("Graph", module.graph).stream is not None
+
+
+def start_token(spec: Named) -> int:
+    """The id that a decoder behind an encoder begins with: what the hub's config says, else 0."""
+    from archspec.weights.of_spec import rules_of  # lazy: see above
+
     loaded = load(spec)
-    if form == "resolved":
-        return resolved.resolved(loaded)
-    if form == "ir":
-        return text.show(lower(loaded))
-    return outline.outline(lower(loaded))
-
-
-def why(spec: Named, path: str) -> origins.Origin:
-    """Where a module, parameter or value comes from. `path` is like `h.0.attn.qkv.weight` or `h.*.attn`.
-
-    Raises ArchspecError X003 where nothing has that path.
-    """
-    loaded = load(spec)
-    graph = lower(loaded)
-    return origins.why(graph, path, _hub_map(loaded, graph))
-
-
-def schema() -> dict[str, object]:
-    """The JSON Schema of a spec document, for editors."""
-    return schemas.schema()
+    has_hub = loaded.section("weights").get("hf") is not None
+    found = rules_of(loaded, "hf").config.get("decoder_start_token_id") if has_hub else 0
+    return found if isinstance(found, int) else 0
 
 
 def weight_map(spec: Named, graph: Graph | None = None, section: str = "hf") -> WeightMap:
@@ -214,54 +233,59 @@ def weight_map(spec: Named, graph: Graph | None = None, section: str = "hf") -> 
 
     Raises SpecError W050 where the spec has no such section, WeightsError W001 to W007 with all findings.
     """
+    from archspec.weights.of_spec import map_of  # lazy: see above
+
     loaded = load(spec)
     return map_of(loaded, graph or lower(loaded), section)
 
 
-def start_token(spec: Named) -> int:
-    """The id that a decoder behind an encoder begins with: what the hub's config says, else 0."""
-    loaded = load(spec)
-    if loaded.section("weights").get("hf") is None:
-        return 0
-    found = read_rules(read_section(loaded, "hf").plain).config.get("decoder_start_token_id")
-    return found if isinstance(found, int) else 0
+def export_hf(
+    model: nn.Module | Path, spec: Named, out: Path, *, preset: str | None = None,
+    overrides: Overrides | None = None,
+) -> None:  # fmt: skip
+    """Writes a folder that `transformers.AutoModel.from_pretrained` loads: config.json and safetensors.
+
+    `model` is a compiled module, or a checkpoint folder or file. Raises SpecError W050 where the spec says
+    nothing of the hub, WeightsError where tensors do not fit; nothing is left behind.
+    """
+    with installed("torch"):
+        from archspec import model as running  # lazy: as in `_tensors`
+    loaded = load(spec, preset=preset, overrides=overrides)
+    running.export(model, loaded, lower(loaded), out)
 
 
-def _hub_map(spec: Spec, graph: Graph) -> WeightMap | None:
-    return map_of(spec, graph, "hf") if spec.section("weights").get("hf") is not None else None
+def schema() -> dict[str, object]:
+    """The JSON Schema of a spec document, for editors."""
+    from archspec import json_schema  # lazy: see above
+
+    return json_schema.schema()
 
 
-def _state(
-    spec: Spec, graph: Graph, written: str, weights: Path | None, seed: int | None
-) -> Mapping[str, Tensor] | None:
-    """The tensors that a build writes."""
-    if weights is not None:
-        return _read(spec, graph, weights)
-    if seed is None:
-        return None
-    with _installed("torch"):
-        from archspec import model  # lazy: as in `compile`
-    return model.make(written, graph, seed=seed).state_dict()
+def catalog() -> tuple[Entry, ...]:
+    """The specs of the library with their presets, each with its parameter count."""
+    from archspec.views.catalog import Entry  # lazy: see above
+
+    return tuple(Entry.of(load(name)) for name in library.names())
 
 
-def _read(spec: Spec, graph: Graph, weights: Path) -> Mapping[str, Tensor]:
-    with _installed("torch"):
-        from archspec import model  # lazy: as in `compile`
-    return model.read_state(weights, native_map(graph), _hub_map(spec, graph))
+def components() -> tuple[Word, ...]:
+    """The components of the language with their arguments."""
+    from archspec.views.words import words  # lazy: see above
+
+    return words()
 
 
-def _save_native(state: Mapping[str, Tensor], graph: Graph, path: Path) -> None:
-    from archspec.weights.save_torch import save_native  # lazy: as in `compile`
+def fmt(path: Path, *, write: bool = True) -> bool:
+    """Whether a document is in another layout than the canonical one; `write` gives it that.
 
-    save_native(state, path, tuple(alias for alias, _ in graph.ties))
+    Raises SpecError where it does not load, ArchspecError F001 where it cannot be written.
+    """
+    from archspec.atomic import write_text  # lazy: see above
+    from archspec.spec.fmt import format_text  # lazy: see above
+    from archspec.spec.yaml import load_file  # lazy: see above
 
-
-@contextmanager
-def _installed(extra: str) -> Generator[None]:
-    """An import that fails for want of an extra says how to install it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        message = f"the package '{error.name}' is not installed"
-        hint = f"pip install 'archspec-compiler[{extra}]'"
-        raise ArchspecError(Diagnostic("X002", message, None, hint)) from error
+    before = load_file(path).span.source
+    after = format_text(before)
+    if write and after != before.text:
+        write_text(path, after)
+    return after != before.text

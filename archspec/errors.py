@@ -34,7 +34,9 @@ class Span:
         if self.line != self.end_line:
             return self
         column = min(self.column + start, max(self.column, self.end_column - 1))
-        return Span(self.source, self.line, column, self.line, max(column + 1, min(column + length, self.end_column)))
+        return Span(
+            self.source, self.line, column, self.line, max(column + 1, min(column + length, self.end_column))
+        )
 
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"

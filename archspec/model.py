@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +14,11 @@ from torch.overrides import TorchFunctionMode
 from archspec.backends.torch.runtime.load import module_from_source
 from archspec.errors import Diagnostic, InternalError, UnsupportedError, did_you_mean
 from archspec.ir.graph import Graph
-from archspec.weights.folder import open_checkpoint
+from archspec.spec.spec import Spec
+from archspec.weights.folder import hub_config, open_checkpoint
 from archspec.weights.load_torch import load_state
-from archspec.weights.mapping import WeightMap
+from archspec.weights.of_spec import map_of, native_map, rules_of
+from archspec.weights.save_torch import save_folder
 
 State = Mapping[str, Tensor]
 
@@ -43,19 +45,38 @@ def fill(module: nn.Module, graph: Graph, state: State) -> None:
         module.load_state_dict({**tied, **state})
     except RuntimeError as error:
         message = f"the emitted model has other tensors than its graph: {error}"
-        raise InternalError(Diagnostic("I002", message, None, "please report the spec")) from error
+        raise InternalError(Diagnostic("I201", message, None, "please report the spec")) from error
 
 
-def read_state(path: Path, native: WeightMap, hub: WeightMap | None) -> dict[str, Tensor]:
-    """The tensors of a checkpoint under our names: a file of our own names, or one that `hub` describes.
+def read(spec: Spec, graph: Graph, path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint under our names: of a file of our own, or one that the spec describes.
 
     Raises WeightsError: W020 to W023 where it cannot be read, W040 to W044 where it does not fit.
     """
-    stored = set(open_checkpoint(path).tensors)
-    ours = {*native.tensors, *native.ties}
-    if hub is None or (stored <= ours and not stored <= set(hub.hub)):
+    native = native_map(graph)
+    if spec.section("weights").get("hf") is None:
         return load_state(path, native)
-    return load_state(path, hub)
+    hub, stored = map_of(spec, graph, "hf"), set(open_checkpoint(path).tensors)
+    is_ours = stored <= {*native.tensors, *native.ties} and not stored <= set(hub.hub)
+    return load_state(path, native if is_ours else hub)
+
+
+def started(source: str, graph: Graph, seed: int | None) -> dict[str, Tensor]:
+    """The tensors that a model starts with."""
+    return make(source, graph, seed=seed).state_dict()
+
+
+def untied(state: State, graph: Graph) -> State:
+    """The tensors without the names that are tied to others."""
+    ties = dict(graph.ties)
+    return {name: tensor for name, tensor in state.items() if name not in ties}
+
+
+def export(model: nn.Module | Path, spec: Spec, graph: Graph, out: Path) -> None:
+    """Writes a folder in the hub's format. Raises SpecError W050, WeightsError."""
+    rules, weights = rules_of(spec, "hf"), map_of(spec, graph, "hf")
+    state = read(spec, graph, model) if isinstance(model, Path) else model.state_dict()
+    save_folder(state, weights, out, hub_config(rules))
 
 
 def seeded(seed: int | None) -> AbstractContextManager[None]:
@@ -95,7 +116,8 @@ def attention_weights(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[s
 
     Raises UnsupportedError X008 where there are none.
     """
-    places = {name: inner for name, inner in module.named_modules() if _is_open_place(name, inner)}
+    modules = cast("Iterator[tuple[str, nn.Module]]", module.named_modules())
+    places = {name: inner for name, inner in modules if _is_open_place(name, inner)}
     if not places:
         hint = 'compile it with attention="eager"'
         raise UnsupportedError(

@@ -75,8 +75,10 @@ def _decode(ours: Any, theirs: Any, vocab: int, repeats: int, steps: int = 16) -
             return torch.cat([ours(tokens[:, 0, i : i + 1], cache=cache) for i in range(steps)], dim=1)
 
         def their_steps() -> torch.Tensor:
-            past.crop(256)
-            outputs = [theirs(tokens[:, 0, i : i + 1], past_key_values=past, use_cache=True).logits for i in range(steps)]
+            outputs = [
+                theirs(tokens[:, 0, i : i + 1], past_key_values=past, use_cache=True).logits for i in range(steps)
+            ]
+            past.crop(-steps)
             return torch.cat(outputs, dim=1)
 
         _same(our_steps, their_steps)

@@ -199,8 +199,10 @@ def _written(value: Number, expr: Expr) -> Num:
 
 
 def _shorter(value: Number, expr: Expr) -> Expr:
-    """The writing, or the value's own form where that says the same in less: `4 * H` for `(8 * H - 1) // 2 + 1`."""
-    if isinstance(value, Poly) and len(poly.show(value)) < len(write(expr)) - 2:
+    """The writing, or the value's own form where that is shorter: `4 * H` for `(8 * H - 1) // 2 + 1`."""
+    if not isinstance(value, Poly) or not set(names(expr)) <= poly.symbols(value):
+        return expr
+    if len(poly.show(value)) < len(write(expr)) - 2:
         return _plain(value)
     return expr
 

@@ -1,4 +1,4 @@
-"""Builds graphs region by region. Regions are closed: a value used from outside becomes an input by itself."""
+"""Builds graphs region by region. Regions are closed: a value used from outside becomes an input."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Builder:
         *,
         carried: bool = False,
     ) -> Handle:
-        """An explicit input of this region, fed by `outer`; `carried`: by the layer before, after the first."""
+        """An explicit input of this region, fed by `outer`; `carried`: in later layers by the one before."""
         if self.parent is None:
             raise AssertionError("the root region is fed by the caller")
         self.given.append(Handle(self.parent.here(outer), self.parent))
@@ -161,9 +161,15 @@ class Builder:
         return tuple(Handle(v, self) for v in results)
 
     def repeat(
-        self, name: str, layers: Sequence[Builder], outputs: Sequence[Sequence[Handle]], schedule: tuple[int, ...], count: Num,
-        *, shared: bool = False,
-    ) -> Results:  # fmt: skip
+        self,
+        name: str,
+        layers: Sequence[Builder],
+        outputs: Sequence[Sequence[Handle]],
+        schedule: tuple[int, ...],
+        count: Num,
+        *,
+        shared: bool = False,
+    ) -> Results:
         """Close the variants of a repeated region; each has the carried values as its first inputs."""
         regions = aligned([layer.region(out) for layer, out in zip(layers, outputs, strict=True)], layers)
         given = tuple(self.here(g) for g in layers[0].given)

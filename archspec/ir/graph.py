@@ -28,9 +28,16 @@ class Value:
     optional: bool = False
 
 
+# Kinds of `Init`, and how many numbers each takes.
+INITS = {"normal": 2, "trunc_normal": 2, "uniform": 2, "constant": 1, "fan_in": 1}
+
+
 @dataclass(frozen=True, slots=True)
 class Init:
-    """How a parameter starts: `normal`, `trunc_normal` (mean a, std b), `uniform` (a to b), `constant`."""
+    """How a parameter starts: `normal`, `trunc_normal` (mean a, std b), `uniform` (a to b), `constant`.
+
+    `fan_in` is uniform between -1/sqrt(a) and 1/sqrt(a), where torch's own layers start.
+    """
 
     kind: str
     a: Num

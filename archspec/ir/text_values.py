@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -84,8 +85,7 @@ def operation(scan: Scanner, name: str, start: int, scope: Scope) -> Op:
     kind = REGISTRY.get(name)
     if kind is None:
         scan.line.fail("I004", f"unknown operation '{name}'", start, len(name), did_you_mean(name, REGISTRY))
-    hints = get_type_hints(kind)
-    declared: dict[str, Any] = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # operations are dataclasses
+    declared = _declared(kind)
     values: dict[str, object] = {}
 
     def one() -> None:
@@ -97,14 +97,21 @@ def operation(scan: Scanner, name: str, start: int, scope: Scope) -> Op:
                 "I005", f"{name} has {problem} '{key}'", start, len(key), did_you_mean(key, declared)
             )
         scan.expect("=")
-        values[key] = attribute(scan, hints[key], scope)
+        values[key] = attribute(scan, declared[key][0], scope)
 
     if scan.accept("{"):
         scan.many(one, "}")
-    missing = [key for key, f in declared.items() if key not in values and f.default is MISSING]
+    missing = [key for key, (_, needed) in declared.items() if needed and key not in values]
     if missing:
         scan.line.fail("I005", f"{name} needs {', '.join(missing)}", start, len(name))
     return kind(**values)
+
+
+@cache
+def _declared(kind: type[Op]) -> dict[str, tuple[Any, bool]]:
+    """The attributes of an operation: the annotation of each, and whether it must be given."""
+    hints = get_type_hints(kind)
+    return {f.name: (hints[f.name], f.default is MISSING) for f in fields(kind)}  # type: ignore[arg-type]  # a dataclass
 
 
 def attribute(scan: Scanner, hint: Any, scope: Scope) -> object:

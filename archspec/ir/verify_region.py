@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.errors import Span
-from archspec.ir.graph import Apply, Call, Node, Param, Region, Repeat, Value
+from archspec.ir.graph import INITS, Apply, Call, Node, Param, Region, Repeat, Value
 from archspec.ir.op import result_types
 from archspec.ir.ops.attention import Attention
 from archspec.ir.ops.state import Append, Hold
@@ -23,7 +23,6 @@ from archspec.ir.verify_names import (
 )
 from archspec.ir.verify_state import StateCheck
 
-INITS = {"normal": 2, "trunc_normal": 2, "uniform": 2, "constant": 1}
 _MASK = 4  # where the mask's operands begin among attention's: q, k, v, bias, then these
 
 

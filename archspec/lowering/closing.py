@@ -203,7 +203,7 @@ def _ties(low: Lowering, frame: Frame, graph: Graph) -> tuple[tuple[str, str], .
 def _is_param(low: Lowering, known: dict[str, Param], path: str, span: Span) -> bool:
     """Whether there is such a parameter; not reported again where the step that owns it failed."""
     words = [word for word in path.split(".") if not word.isdigit()]
-    failed = any(words[: len(broken)] == list(broken) for broken in low.broken)
+    failed = not low.whole or any(words[: len(broken)] == list(broken) for broken in low.broken)
     if path not in known and not failed:
         hint = did_you_mean(path, known) or "write its path: the names of steps, and 'weight' or 'bias'"
         low.found.add("L050", f"there is no parameter '{path}' to tie", span, hint)

@@ -25,17 +25,29 @@ class Broken(Exception):
     """An operand failed earlier; what depends on it is left out without another finding."""
 
 
+_HINTS = {
+    "N002": "look at what stands on both sides",
+    "N004": "numbers stay below 2**63, and nothing divides by zero",
+    "N005": "before the model runs, only params and what follows from them are known",
+    "N010": "write it as in '4*hidden_size' or 'max(a, b)'",
+    "T001": "look at where the two values come from",
+    "T002": "axes count from 0, or backwards from -1",
+    "T003": "sizes must be equal, or 1; 'unsqueeze' and 'expand' make them fit",
+    "T008": "change one of the numbers",
+    "T012": "sizes of parameters must follow from params",
+}
+
+
 def diagnose(fault: Fault, span: Span, args: Mapping | None = None) -> Diagnostic:
     """The fault at its place: the field it names if `args` has it, else `span`."""
-    if isinstance(fault, Problem):
-        return Diagnostic(fault.code, fault.message, _field(fault.field, args) or span, fault.hint)
-    if isinstance(fault, ShapeError | EvalError):
-        return Diagnostic(fault.code, fault.message, span, fault.hint)
-    if isinstance(fault, ExprSyntaxError):
-        return Diagnostic("N010", fault.message, span, fault.hint)
-    if isinstance(fault, UnknownError):
-        return Diagnostic("N005", str(fault), span, "only what params decide is known before")
-    return Diagnostic("N004", str(fault), span)
+    if isinstance(fault, NumError):
+        code, message, hint = "N005" if isinstance(fault, UnknownError) else "N004", str(fault), None
+    elif isinstance(fault, ExprSyntaxError):
+        code, message, hint = "N010", fault.message, fault.hint
+    else:
+        code, message, hint = fault.code, fault.message, fault.hint
+    place = _field(fault.field, args) if isinstance(fault, Problem) else None
+    return Diagnostic(code, message, place or span, hint or _HINTS.get(code))
 
 
 def diagnose_in(node: Node, fault: Fault, args: Mapping | None = None) -> Diagnostic:

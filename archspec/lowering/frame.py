@@ -89,8 +89,12 @@ class Frame:
 
     def knows(self, name: str) -> bool:
         """Whether a name stands for anything here, be it broken."""
-        failed = name in self.failed or name in self.lowering.settings.failed
-        return failed or name in self.tensors or name in self.options()
+        return self._has_failed(name) or name in self.tensors or name in self.options()
+
+    def _has_failed(self, name: str) -> bool:
+        """Whether a name that means nothing here would, had all been read."""
+        low = self.lowering
+        return not low.whole or name in self.failed or name in low.settings.failed
 
     def flowing(self) -> Maybe:
         """The value that flows, None where it failed.
@@ -132,7 +136,7 @@ class Frame:
         if name in self.lowering.dims:
             return symbol(name)
         broken = name == "width" and self.x is None and not self.fresh
-        if broken or name in self.failed or name in self.lowering.settings.failed:
+        if broken or self._has_failed(name):
             raise Broken
         raise KeyError(self.options())
 
@@ -150,4 +154,4 @@ class Frame:
             if found is None:
                 raise Broken
             return found
-        raise KeyError(tuple(self.tensors))
+        raise KeyError(tuple(name for name, tensor in self.tensors.items() if tensor is not None))

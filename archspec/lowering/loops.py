@@ -70,7 +70,8 @@ def _counted(count: Num) -> Num:
         hint = "the number of layers must follow from params"
         raise Problem("S003", f"'repeat': {count} is known only when the model runs", hint=hint)
     if isinstance(count.value, float) and not count.value.is_integer():
-        raise Problem("S003", f"'repeat': expected a whole number, found {count.described()}")
+        hint = "'//' divides without a remainder"
+        raise Problem("S003", f"'repeat': expected a whole number, found {count.described()}", hint=hint)
     if not 0 <= count.real <= MAX_LAYERS:
         message = f"{count.described()} layers are asked for"
         raise Problem("L032", message, hint=f"between 0 and {MAX_LAYERS:,} are built")
@@ -158,9 +159,9 @@ def _varied(frame: Frame, step: Repeat, i: int, count: int) -> dict[str, Node]:
 def _layer(frame: Frame, step: Repeat, name: str, i: int, varied: dict[str, Node], start: Maybe) -> Layer:
     """One layer, lowered in a region of its own."""
     block = _block(frame, step)
-    if block is None:
+    if block is None or step.block is None:
         return _lowered(frame, step, name, i, varied, start, None)
-    with frame.lowering.inside(block, step.common.span):
+    with frame.lowering.inside(block, step.block.span):
         return _lowered(frame, step, name, i, varied, start, block)
 
 
@@ -176,10 +177,11 @@ def _lowered(
     builder = frame.builder.child(name, block.name if block else name.split(".")[0])
     index = LoopIndex(n.named("i", i))
     if block:
+        place = step.block.span if step.block else step.common.span
         outer = frame.child(frame.builder)
         outer.index, outer.x, outer.fresh = index, start, False
         inner = blocks.open_block(
-            outer, block, builder, step.args.without("in"), step.common.span, carried=True
+            outer, block, builder, step.args.without("in"), place, carried=True
         )
     else:
         inner = frame.child(builder)
@@ -199,6 +201,8 @@ def _block(frame: Frame, step: Repeat) -> BlockDef | None:
     if step.block is None:
         return None
     found = frame.lowering.spec.blocks.get(str(step.block.value))
+    if found is None and str(step.block.value) in frame.lowering.spec.section("blocks").keys():
+        raise Broken
     if found is None:
         known = frame.lowering.spec.blocks
         hint = did_you_mean(str(step.block.value), known) or f"blocks here: {', '.join(known) or 'none'}"

@@ -21,7 +21,7 @@ from archspec.lowering.settings import Settings
 from archspec.lowering.signature import declared_type
 from archspec.lowering.steps import lower_step
 from archspec.spec.limits import stop_if_many
-from archspec.spec.node import Mapping, Node, Scalar
+from archspec.spec.node import Mapping, Node, Scalar, Sequence
 from archspec.spec.read_steps import Reader
 from archspec.spec.spec import BlockDef, Spec
 from archspec.spec.tree import Body
@@ -42,6 +42,7 @@ def lower(spec: Spec, found: Collector | None = None) -> Graph:
 class Lowering:
     """What all frames of one document share.
 
+    `whole`: every section that gives names could be read; if not, an unknown name is no finding.
     `absent` are the inputs and steps that a condition leaves out, with that condition; `broken` the paths of
     steps that failed, `unsure` the stacks they would have moved.
     """
@@ -49,6 +50,7 @@ class Lowering:
     def __init__(self, spec: Spec, found: Collector | None = None) -> None:
         self.spec, self.found = spec, found or Collector()
         self.settings = Settings(spec, self.found)
+        self.whole = self.settings.readable and _is_whole(spec)
         self.dims: dict[str, None] = {}
         self.stream: str | None = None
         self.open_blocks: list[str] = []
@@ -135,15 +137,17 @@ class Lowering:
 
     def body(self, frame: Frame, body: Body) -> None:
         self.depth += 1
-        for step in body:
-            self.steps_taken += 1
-            self.check_limits(step.common.span)
-            lower_step(frame, step)
-            stop_if_many(self.found)
-        self.depth -= 1
+        try:
+            for step in body:
+                self.steps_taken += 1
+                self.check_limits(step.common.span)
+                lower_step(frame, step)
+                stop_if_many(self.found)
+        finally:
+            self.depth -= 1
 
     def check_limits(self, span: Span) -> None:
-        """Raises `LoweringError` at once: what follows would take too long, or nest too deep."""
+        """Raises `SpecError` at once: what follows would take too long, or nest too deep."""
         if self.depth > MAX_NESTING:
             message, hint = f"bodies nest more than {MAX_NESTING} deep", "flatten some of them"
         elif self.steps_taken > MAX_STEPS:
@@ -152,7 +156,7 @@ class Lowering:
         else:
             return
         self.found.add("L032", message, span, hint)
-        self.found.raise_if_any(LoweringError)
+        self.found.raise_if_any()
 
     def result(self, frame: Frame) -> tuple[Handle, ...]:
         if frame.x is None:
@@ -226,6 +230,12 @@ class Lowering:
                     f"{shown} pushed here on the stack '{name}' {'is' if count == 1 else 'are'} never popped"
                 )
                 self.found.add("L041", message, span, f"take it off with '{{pop: {name}}}'")
+
+
+def _is_whole(spec: Spec) -> bool:
+    kinds = {"inputs": Mapping, "outputs": Mapping, "model": Sequence}
+    parts = [spec.node.get(key) for key in kinds]
+    return all(map(isinstance, parts, kinds.values())) and bool(spec.section("outputs").entries)
 
 
 def condition(node: Node) -> str:

@@ -8,6 +8,7 @@ from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Literal, 
 from archspec.dims.num import Num
 from archspec.errors import did_you_mean
 from archspec.ir.builder import Handle
+from archspec.lowering.faults import Broken
 from archspec.lowering.frame import Frame
 
 INDICES = ("b", "h", "q", "k")
@@ -128,6 +129,8 @@ class _Reader:
         try:
             handle = self.frame.tensor(base.id)
         except KeyError:
+            if not self.frame.lowering.whole:
+                raise Broken from None
             absent = self.frame.lowering.absent.get(base.id)
             hint = f"'{base.id}' is there only when {absent}" if absent else None
             hint = hint or did_you_mean(base.id, self.frame.tensors) or self.listed()

@@ -28,6 +28,8 @@ class Settings:
         self.nodes: dict[str, Node] = {str(k.value): v for k, v in spec.section("params").entries}
         self.values: dict[str, Value] = {}
         self.failed: set[str] = set()
+        self.readable = isinstance(spec.node.get("params"), Mapping | None)
+        self._parsed: dict[str, Expr] = {}
         self._overlay(spec)
         for name in self.nodes:
             stop_if_many(found)
@@ -47,11 +49,11 @@ class Settings:
 
     def _set(self, name: Scalar, value: Node, *, apply: bool) -> None:
         key = str(name.value)
-        if key not in self.nodes:
+        if key not in self.nodes and self.readable:
             stop_if_many(self.found)
             hint = did_you_mean(key, self.nodes) or "set it under 'params' first"
             self.found.add("S021", f"there is no param '{key}'", name.span, hint)
-        elif apply:
+        elif apply and self.readable:
             self.nodes[key] = value
 
     def _settle(self, name: str) -> None:
@@ -81,7 +83,7 @@ class Settings:
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
             return
         try:
-            expr = parse(node.value)
+            expr = self._parsed[node.value] = parse(node.value)
         except ExprSyntaxError:  # reported where it is computed
             return
         for name in names_in(expr):
@@ -136,16 +138,16 @@ class Settings:
         if not isinstance(node.value, str):
             is_number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
             return n.num(node.value) if is_number else node.value
-        expr = parse(node.value)
+        expr = self._parsed.get(node.value) or parse(node.value)
         if isinstance(expr, Name) and expr.id not in self.nodes:
             return expr.id
         return evaluate(expr, self._lookup)
 
     def _lookup(self, name: str) -> Value:
+        if name in self.failed or not self.readable:
+            raise Broken
         if name not in self.nodes:
             raise KeyError(tuple(self.nodes))
-        if name in self.failed:
-            raise Broken
         return self.values[name]
 
 

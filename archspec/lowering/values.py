@@ -60,7 +60,8 @@ def _item(frame: Frame, node: Node) -> Value:
 def number_of(frame: Frame, node: Node) -> Num:
     value = value_of(frame, node)
     if not isinstance(value, Num):
-        raise Problem("S003", f"expected a number, found {describe(value)}", hint=_origin(frame, node))
+        hint = _origin(frame, node) or "write a number, or an expression that gives one"
+        raise Problem("S003", f"expected a number, found {describe(value)}", hint=hint)
     return value
 
 
@@ -132,6 +133,8 @@ def _flag(frame: Frame, node: Node, slot: Slot, words: Words) -> bool:
 
 
 def _word(frame: Frame, node: Node, slot: Slot, words: Words) -> str:
+    if not isinstance(node, Scalar):
+        raise Problem("S003", f"expected a word, found {kind(node)}", hint=f"one of: {', '.join(words)}")
     text = text_of(node)
     if text in words:
         return text

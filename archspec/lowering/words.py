@@ -42,6 +42,8 @@ def lower_word(frame: Frame, step: Word) -> Results:
 def _unknown(frame: Frame, step: Word) -> Diagnostic:
     """What is wrong with a word that names nothing: itself, or the key that should have said what it is."""
     text = str(step.word.value)
+    if text in frame.lowering.spec.section("blocks").keys():
+        raise Broken
     words = ("op", "body", *SCOPES)
     for key, _ in step.args.entries if not step.common.names else ():
         close = did_you_mean(str(key.value), words)

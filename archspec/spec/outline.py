@@ -7,11 +7,13 @@ Bodies are left to `tree.py`, names to `validate.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from archspec.errors import Collector, Span, did_you_mean
 from archspec.spec.limits import stop_if_many
@@ -36,51 +38,73 @@ class Spot:
         return f"'{'.'.join(self.path)}'"
 
 
-def check_outline(node: Mapping, model: Model, found: Collector) -> None:
-    """Adds S001 unknown key, S002 missing key, S003 wrong kind, S006 unknown word."""
+def check_outline(node: Mapping, model: Model, found: Collector) -> Mapping:
+    """Adds S001 unknown key, S002 missing key, S003 wrong kind, S006 unknown word to `found`.
+
+    Gives the document with misspelt keys as they were meant, so that what stands below them is still judged.
+    """
     span = node.span
     head = Span(span.source, span.line, span.column, span.line, span.column + 1)
-    _Outline(found).model(node, model, Spot((), head))
+    outline = _Outline(found)
+    outline.model(node, model, Spot((), head))
+    return _repaired(node, outline.meant) if outline.meant else node
+
+
+def _repaired(node: Mapping, meant: dict[Span, str]) -> Mapping:
+    entries = (
+        (
+            replace(key, value=meant.get(key.span, key.value)),
+            _repaired(value, meant) if isinstance(value, Mapping) else value,
+        )
+        for key, value in node.entries
+    )
+    return replace(node, entries=tuple(entries))
 
 
 class _Outline:
     def __init__(self, found: Collector) -> None:
         self.found = found
+        self.meant: dict[Span, str] = {}
 
     def model(self, node: Mapping, model: Model, spot: Spot) -> None:
         fields = {f.alias or name: f for name, f in model.model_fields.items()}
         hints = get_type_hints(model, include_extras=True)
         types = {f.alias or name: hints[name] for name, f in model.model_fields.items()}
-        meant = {self._unknown(key, tuple(fields)) for key, _ in node.entries if key.value not in fields}
-        for name, field in fields.items():
-            if field.is_required() and node.key(name) is None and name not in meant:
-                self.found.add("S002", f"key '{name}' is missing", spot.key, _MISSING.get(name))
+        here = set(node.keys())
         for key, value in node.entries:
             stop_if_many(self.found)
-            if key.value in fields:
-                self.field(value, types[str(key.value)], spot.below(key))
-                self._limits(value, fields[str(key.value)].metadata, spot.below(key))
+            name = str(key.value) if key.value in fields else self._unknown(key, tuple(fields), here)
+            if name is not None:
+                here.add(name)
+                self.field(value, fields[name], types[name], spot.below(key))
+        for name, field in fields.items():
+            if field.is_required() and name not in here:
+                self.found.add("S002", f"key '{name}' is missing", spot.key, _MISSING.get(name))
 
-    def _unknown(self, key: Scalar, options: tuple[str, ...]) -> str | None:
-        """Reports an unknown key; the one that was probably meant."""
-        stop_if_many(self.found)
+    def _unknown(self, key: Scalar, options: tuple[str, ...], here: set[str]) -> str | None:
+        """Reports an unknown key; the absent one that was probably meant."""
         word = str(key.value)
         close = did_you_mean(word, options)
-        self.found.add(
-            "S001", f"unknown key '{word}'", key.span, close or f"known here: {', '.join(options)}"
-        )
-        return next((name for name in options if close == f"did you mean '{name}'?"), None)
+        hint = close or f"known here: {', '.join(options)}"
+        self.found.add("S001", f"unknown key '{word}'", key.span, hint)
+        meant = next((name for name in options if close == f"did you mean '{name}'?"), None)
+        if meant is None or meant in here:
+            return None
+        self.meant[key.span] = meant
+        return meant
 
-    def field(self, node: Node, hint: Any, spot: Spot) -> None:
+    def field(self, node: Node, field: FieldInfo, hint: Any, spot: Spot) -> None:
         if isinstance(node, Scalar) and node.value is None and not node.quoted and hint != ParamValue:
-            self.found.add("S003", f"{spot} is null", node.span, "leave the key out, or give it a value")
+            advice = "give it a value" if field.is_required() else "leave the key out, or give it a value"
+            self.found.add("S003", f"{spot} is null", node.span, advice)
         else:
             self.value(node, hint, spot)
+            self._limits(node, field.metadata, spot)
 
     def value(self, node: Node, hint: Any, spot: Spot) -> None:
         if hint == Body:
             return
-        choices = tuple(_choices(hint))
+        choices = _alternatives(hint)
         chosen = next((choice for choice in choices if _fits(node, choice)), None)
         if chosen is None:
             wanted = _listed(list(dict.fromkeys(filter(None, map(_called, choices)))))
@@ -127,6 +151,11 @@ class _Outline:
             self.found.add("S002", f"{spot} is empty", node.span, _hint(node, spot))
 
 
+@cache
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return tuple(_choices(hint))
+
+
 def _choices(hint: Any) -> Iterator[Any]:
     if get_origin(hint) is Annotated:
         yield from _choices(get_args(hint)[0])
@@ -144,11 +173,10 @@ def _fits(node: Node, choice: Any) -> bool:
     if get_origin(choice) is Literal:
         return isinstance(node, Scalar) and type(node.value) is type(get_args(choice)[0])
     base = get_origin(choice) or choice
-    if not isinstance(node, Scalar):
-        wanted = (
-            Mapping if base is dict or issubclass(base, BaseModel) else Sequence if base is list else None
-        )
-        return wanted is not None and isinstance(node, wanted)
+    if isinstance(node, Mapping):
+        return base is dict or issubclass(base, BaseModel)
+    if isinstance(node, Sequence):
+        return base is list
     return type(node.value) is base or (base is float and type(node.value) is int)
 
 
@@ -158,11 +186,17 @@ def _called(choice: Any) -> str:
         first: object = get_args(choice)[0]
         return "a word" if isinstance(first, str) else str(first)
     base = cast("type[object]", get_origin(choice) or choice)
-    named = {
-        dict: "a mapping", list: "a list", bool: "true or false", int: "a whole number", float: "a number",
-        str: "a string",
-    }  # fmt: skip
-    return named.get(base, "a mapping" if issubclass(base, BaseModel) else "")
+    return _KINDS.get(base.__name__, "a mapping" if issubclass(base, BaseModel) else "")
+
+
+_KINDS = {
+    "dict": "a mapping",
+    "list": "a list",
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a string",
+}
 
 
 def _listed(words: list[str]) -> str:

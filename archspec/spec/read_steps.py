@@ -58,7 +58,8 @@ class Reader:
         if isinstance(node, Scalar) and isinstance(node.value, str):
             return Word(Common((), node.span), node, _empty(node.span))
         if not isinstance(node, Mapping) or len(node.entries) != 1:
-            shown = f"{len(node.entries)} keys" if isinstance(node, Mapping) else kind(node)
+            keys = f"{len(node.entries)} keys" if isinstance(node, Mapping) and node.entries else None
+            shown = keys or ("an empty mapping" if isinstance(node, Mapping) else kind(node))
             message = f"a step is one word or one 'name: value', not {shown}"
             self.found.add("S011", message, node.span, _step_hint(node))
             return Unread(Common(_first_name(node), node.span))
@@ -97,11 +98,11 @@ class Reader:
             return Word(Common((), span, when), key, value.without("when"))
         common = self.common(key, span, when)
         if len(scopes) > 1 and scopes not in _PLURAL:
-            first, second = sorted((value.key(word) for word in scopes[:2]), key=_position)
+            first, second = sorted((key for key, _ in value.entries if key.value in scopes[:2]), key=_position)
             message = f"a step is one thing, not both '{first.value}' and '{second.value}'"
             self.found.add("S014", message, second.span, "make two steps of it")
             return Unread(common)
-        if scopes[0] in _KEYS and not (scopes[0] == "repeat" and value.key("block")):
+        if scopes[0] in _KEYS and (scopes[0] != "repeat" or (value.key("body") and not value.key("block"))):
             self.fits(value, scopes[0], _KEYS[scopes[0]])
         return self.worded(common, scopes[0], value)
 
@@ -263,8 +264,7 @@ def _repaired(name: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) else "x" + re.sub(r"\W", "_", name)[: MAX_LENGTH - 1]
 
 
-def _position(key: Scalar | None) -> tuple[int, int]:
-    assert key is not None
+def _position(key: Scalar) -> tuple[int, int]:
     return key.span.line, key.span.column
 
 

@@ -10,7 +10,7 @@ from archspec.spec.models import Document
 from archspec.spec.node import Mapping, Node, Scalar, Sequence
 from archspec.spec.read_steps import Reader
 from archspec.spec.tree import Body
-from archspec.spec.validate import validate
+from archspec.spec.validate import document_of, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,14 @@ def read_spec(
     one with very many findings, raises.
     """
     kept = found or Collector()
-    document = validate(node, kept)
-    assert isinstance(node, Mapping)
+    node = validate(node, kept)
     reader = Reader(kept)
     model = node.get("model")
     body = reader.body(model) if model is not None else ()
     blocks = {name: _block(name, inner, reader) for name, inner in _blocks(node)}
     if found is None:
         kept.raise_if_any()
-    return Spec(document, node, body, blocks, path, preset, overrides)
+    return Spec(document_of(node, kept), node, body, blocks, path, preset, overrides)
 
 
 def _blocks(node: Mapping) -> list[tuple[str, Mapping]]:

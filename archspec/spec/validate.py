@@ -18,8 +18,8 @@ _UNREAD = Document.model_construct(
 )
 
 
-def validate(node: Node, found: Collector) -> Document:
-    """The document as its model. Where there are findings, a stand-in.
+def validate(node: Node, found: Collector) -> Mapping:
+    """The document, its outline judged; misspelt keys are as they were meant.
 
     Adds S001 unknown key, S002 missing key, S003 wrong kind, S004 bad name, S006 unknown word to `found`.
     Raises `SpecError` where the node is no mapping: then nothing can be said about its parts.
@@ -27,10 +27,14 @@ def validate(node: Node, found: Collector) -> Document:
     if not isinstance(node, Mapping):
         found.add("S003", f"a spec is a mapping, not {kind(node)}", node.span, "start it with 'archspec: 1'")
         raise SpecError(*found.diagnostics)
-    before = len(found.diagnostics)
-    check_outline(node, Document, found)
+    node = check_outline(node, Document, found)
     _check_names(found, node)
-    return _UNREAD if len(found.diagnostics) > before else Document.model_validate(plain(node))
+    return node
+
+
+def document_of(node: Mapping, found: Collector) -> Document:
+    """A document without findings as its model; a stand-in for one with findings."""
+    return _UNREAD if found.diagnostics else Document.model_validate(plain(node))
 
 
 def _check_names(found: Collector, node: Mapping) -> None:

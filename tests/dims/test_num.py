@@ -94,6 +94,9 @@ def test_equality_is_of_values():
         (n.num(3) * 4, "12"),
         (-n.num(3), "-3"),
         (-SCOPE["S"], "-S"),
+        (SCOPE["S"] + -1, "S - 1"),
+        (SCOPE["hidden_size"] + -1, "hidden_size - 1"),
+        ((SCOPE["S"] * 8 - 1) // 2 + 1, "4 * S"),
         (SCOPE["hidden_size"] ** -0.5, "hidden_size**-0.5"),
         (n.product((SCOPE["B"], SCOPE["S"], n.num(2))), "B * S * 2"),
         (n.num(poly.add(poly.symbol("S"), 1)), "S + 1"),
@@ -197,3 +200,20 @@ def test_a_name_takes_over_the_writing():
     assert (width.expr, width.value) == (Name("width"), 3072)
     assert n.num(width) is width
     assert n.num(3).expr == Literal(3)
+
+
+def test_a_number_as_the_scope_around_writes_it():
+    inner = {"dim": SCOPE["hidden_size"] // 2, "mode": "gelu", "unused": n.num(1)}
+    size = n.named("dim", 384) * SCOPE["S"]
+    outside = n.outward(size, inner)
+    assert outside == size
+    assert str(outside) == "hidden_size // 2 * S"
+    assert str(n.outward(SCOPE["S"] + 1, inner)) == "S + 1"
+
+
+def test_a_number_from_far_inside_is_written_as_its_value():
+    size = n.named("a", 2)
+    for _ in range(40):
+        size = n.outward(n.named("a", 2) * 1, {"a": size + size - 2})
+    assert size.value == 2
+    assert not exceeds(size.expr, n.MAX_WRITING)

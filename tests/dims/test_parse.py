@@ -5,7 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.dims import parse as parser
-from archspec.dims.expr import Binary, Expr, Literal, Name, Slice, Unary, exceeds, height, names, write
+from archspec.dims.expr import (
+    Binary,
+    Expr,
+    Literal,
+    Name,
+    Slice,
+    Unary,
+    exceeds,
+    height,
+    names,
+    substitute,
+    write,
+)
 from archspec.dims.parse import ExprSyntaxError, parse
 from tests.dims.expressions import expressions, parts
 
@@ -93,6 +105,13 @@ def test_names_are_listed_in_reading_order():
 
 def test_renaming():
     assert write(parse("a * (b + a)"), {"a": "self.a"}) == "self.a * (b + self.a)"
+
+
+def test_names_are_replaced_by_expressions():
+    expr = parse("f(a, k=-a)[a, a:b:a] + [a] if not a else b")
+    found = substitute(expr, {"a": parse("x + 1")})
+    assert write(found) == "f(x + 1, k=-(x + 1))[x + 1, x + 1:b:x + 1] + [x + 1] if not x + 1 else b"
+    assert substitute(expr, {}) == expr
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Parameter counts of the released models, from their specs alone.
 
-The numbers were counted on the reference implementations (transformers 5.23.0, meta device, tied tensors once)
-with the released configurations. The file of reference numbers for static cost holds the same integers.
+They were counted on the reference implementations, transformers 5.23.0 with the released configurations, on
+the meta device, tied tensors once. GPT-3 has its published shape (Brown et al. 2020, table 2.1) in the
+architecture of GPT-2.
 """
 
 from typing import Any

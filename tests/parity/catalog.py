@@ -27,7 +27,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """`case` gives the inputs, except those that the loss makes itself (`fed`); `inputs` is what it reads besides.
+    """`case` gives the inputs, except those that the loss makes itself (`fed`); `inputs` are further ones.
 
     `theirs`: further arguments of the reference, by our names.
     """
@@ -40,7 +40,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """Inputs that a step takes a piece of (`steps`, the tokens first) or the beginning of (`grows`), on the last axis.
+    """What a step reads: a piece of `steps` (the tokens first), the beginning of `grows`, on the last axis.
 
     `gives`: outputs of a step, [B, tokens, ...]. `generate`: cases that greedy decoding continues.
     `start`: the token that a sequence begins with, where it does not continue a prompt.
@@ -57,9 +57,10 @@ class Decode:
 class Model:
     """A spec of ours with its params, and the reference class with its config.
 
-    `outputs`: our outputs to the reference's. `silent`: parameters that cannot change the output, and why.
-    `mutants` compute something else; `refused` have other parameters, so that no weights fit them. Both are
-    edits of the spec's text.
+    `outputs`: our outputs to the reference's. `attentions`: the reference's attention weights to the paths of
+    our modules that compute them, `*` for the layer. `silent`: ends of parameters that cannot change the
+    output, and why. `mutants` compute something else; `refused` have other parameters, so that no weights fit
+    them. Both are edits of the spec's text.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Model:
     params: dict[str, Any]
     outputs: dict[str, str]
     cases: dict[str, Case]
+    attentions: dict[str, str]
     preset: str | None = None
     seed: int = 0
     silent: dict[str, str] = field(default_factory=dict[str, str])
@@ -108,4 +110,5 @@ def _variant(base: Model, name: str, change: dict[str, dict[str, Any]]) -> Model
     return replace(base, name=f"{base.name}-{name}", config=config, params=params, mutants={}, refused={})
 
 
-ALL = tuple(model for path in sorted((Path(__file__).parent / "cases").glob("*.yaml")) for model in _read(path))
+FILES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
+ALL = tuple(model for path in FILES for model in _read(path))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -55,6 +55,6 @@ def named(result: object, names: Mapping[str, str]) -> dict[str, Tensor]:
     if isinstance(result, Tensor):
         (name,) = names
         return {name: result}
-    fields = cast("dict[str, Tensor]", cast("tuple[Tensor]", result)._asdict())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] # a named tuple
+    fields: dict[str, Tensor] = cast("Any", result)._asdict()
     assert fields.keys() == names.keys()
     return fields

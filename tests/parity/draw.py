@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ def generator(*key: object) -> torch.Generator:
 
 
 def randomise(model: nn.Module, seed: int) -> None:
-    """Gains 1 ± 0.3, other vectors ± 0.3, matrices so that values neither fade nor explode; float buffers too."""
+    """Gains 1 ± 0.3, other vectors ± 0.3, matrices that keep values alive; floating-point buffers too."""
     random = generator("weights", seed)
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     with torch.no_grad():
@@ -65,4 +66,3 @@ def places(mask: Tensor) -> Tensor:
 
 
 KINDS: dict[str, Callable[..., Tensor]] = {"below": _below, "padding": _padding, "counts": _counts}
-

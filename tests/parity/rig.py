@@ -1,8 +1,9 @@
 """A reference with random weights, what it computes, and our model with the same weights."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class Rig:
         save(reference, folder)
         return cls(model, folder, reference)
 
-    def ours(self, attention: str = "eager", spec: Path | None = None, weights: Path | None = None) -> nn.Module:
+    def ours(self, attention: str = "eager", spec: Path | None = None, weights: Path | None = None) -> Any:
         """Our model with the folder's weights, from the library's spec unless another is given."""
         return api.compile(
             spec or self.model.spec, preset=self.model.preset, overrides=self.model.params,
@@ -44,20 +45,22 @@ class Rig:
         return draw(self.model.cases[case], self.model.cases[case].inputs, self.model.name, case)
 
     def expected(self, case: str) -> Expected:
-        """What the reference computes on the inputs of a case."""
-        return _expected(self, case)
+        """The reference's outputs on the inputs of a case, by our names."""
+        return self._measured(case, partial(results, outputs=self.model.outputs))
 
-    def run(self, module: nn.Module, inputs: Inputs, **more: object) -> Inputs:
+    def attentions(self, case: str) -> Expected:
+        """The reference's attention weights [B, Q, H, K], by the path of our module that computes them."""
+        return self._measured(case, partial(attentions, paths=self.model.attentions))
+
+    def _measured(self, case: str, run: Callable[[nn.Module, Inputs], Inputs]) -> Expected:
+        given, where = self.inputs(case), self.model.cases[case].where
+        single, double = run(self.reference, given), run(doubled(self.reference), given)
+        return Expected.measured(single, double, None if where is None else given[where])
+
+    def run(self, module: Any, inputs: Inputs, **more: object) -> Inputs:
         """The outputs of a model of ours."""
         with torch.no_grad():
             return named(module(**inputs, **more), self.model.outputs)
-
-
-@cache
-def _expected(rig: Rig, case: str) -> Expected:
-    given, where = rig.inputs(case), rig.model.cases[case].where
-    single, double = (results(m, given, rig.model.outputs) for m in (rig.reference, doubled(rig.reference)))
-    return Expected.measured(single, double, None if where is None else given[where])
 
 
 def results(reference: nn.Module, given: Inputs, outputs: dict[str, str]) -> Inputs:
@@ -65,6 +68,16 @@ def results(reference: nn.Module, given: Inputs, outputs: dict[str, str]) -> Inp
     with torch.no_grad():
         result = reference(**given)
     return {ours: getattr(result, theirs) for ours, theirs in outputs.items()}
+
+
+def attentions(reference: nn.Module, given: Inputs, paths: dict[str, str]) -> Inputs:
+    with torch.no_grad():
+        result = reference(**given, output_attentions=True)
+    return {
+        path.replace("*", str(layer)): weights.transpose(1, 2)
+        for kind, path in paths.items()
+        for layer, weights in enumerate(getattr(result, kind))
+    }
 
 
 def build(model: Model) -> Any:

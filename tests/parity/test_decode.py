@@ -1,12 +1,15 @@
-"""Decoding with a cache gives what the whole sequence gives at once, and the tokens that the reference generates."""
+"""Decoding with a cache gives what the whole sequence gives at once, and the tokens of the reference."""
 
 from dataclasses import replace
+from itertools import accumulate
+from typing import Any
 
 import pytest
 import torch
 import transformers
-from torch import Tensor, nn
+from torch import Tensor
 
+from archspec import api
 from tests.parity.catalog import ALL, Decode, Model
 from tests.parity.conftest import Rigs
 from tests.parity.rig import Inputs, Rig
@@ -25,16 +28,16 @@ def pieces(length: int, uneven: bool) -> list[int]:
     return [first, 1, 2, length - first - 3]
 
 
-def stepwise(rig: Rig, module: nn.Module, inputs: Inputs, lengths: list[int]) -> Inputs:
-    """The outputs of a sequence that is fed piece by piece; those without its axis must be the same each time."""
+def stepwise(rig: Rig, module: Any, inputs: Inputs, lengths: list[int]) -> Inputs:
+    """The outputs of a sequence fed piece by piece; those that do not grow must be the same each time."""
     decode = rig.model.decode
     assert decode
-    cache = module.make_cache(inputs[decode.steps[0]].shape[0], sum(lengths))
+    cache = module.make_cache(sum(lengths))
     results: list[Inputs] = []
-    for end, length in zip(torch.tensor(lengths).cumsum(0).tolist(), lengths, strict=True):
+    for end, length in zip(accumulate(lengths), lengths, strict=True):
         results.append(rig.run(module, _piece(decode, inputs, end - length, end), cache=cache))
     assert all(torch.equal(a[n], b[n]) for a in results for b in results for n in a if n not in decode.gives)
-    return {n: torch.cat([r[n] for r in results], 1) if n in decode.gives else v for n, v in results[0].items()}
+    return results[0] | {name: torch.cat([result[name] for result in results], 1) for name in decode.gives}
 
 
 def _piece(decode: Decode, inputs: Inputs, start: int, end: int) -> Inputs:
@@ -60,12 +63,12 @@ def test_steps_equal_the_whole(rigs: Rigs, model: Model, case: str, uneven: bool
     assert whole.excess(got) <= 1, whole.excesses(got)
 
 
-def greedy(rig: Rig, decode: Decode, module: nn.Module, inputs: Inputs) -> Tensor:
+def greedy(rig: Rig, decode: Decode, module: Any, inputs: Inputs) -> Tensor:
     """[B, NEW] most likely tokens, one after another."""
     tokens, rows = decode.steps[0], next(iter(inputs.values())).shape[0]
     if decode.start is not None:
         inputs = inputs | {tokens: torch.full((rows, 1), decode.start)}
-    cache = module.make_cache(rows, inputs[tokens].shape[1] + NEW)
+    cache = module.make_cache(inputs[tokens].shape[1] + NEW)
     made: list[Tensor] = []
     for _ in range(NEW):
         made.append(rig.run(module, inputs, cache=cache)[decode.gives[0]][:, -1:].argmax(-1))
@@ -81,7 +84,7 @@ def _next(decode: Decode, name: str, value: Tensor) -> Tensor:
 
 
 def generated(rig: Rig, decode: Decode, inputs: Inputs) -> Tensor:
-    """[B, NEW] tokens of the reference, which derives positions from the mask, and a missing mask from tokens."""
+    """[B, NEW] tokens of the reference. It makes positions from the mask, and a missing mask from tokens."""
     reference = getattr(transformers, rig.model.reference).from_pretrained(rig.folder)
     given = {name: value for name, value in inputs.items() if name not in decode.steps[1:]}
     given = {"attention_mask": torch.ones_like(given["input_ids"])} | given
@@ -90,9 +93,18 @@ def generated(rig: Rig, decode: Decode, inputs: Inputs) -> Tensor:
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize(("model", "decode", "case"), PROMPTS)
-def test_the_reference_generates_the_same(rigs: Rigs, model: Model, decode: Decode, case: str, attention: str):
+def test_the_reference_generates_it(rigs: Rigs, model: Model, decode: Decode, case: str, attention: str):
     rig = rigs(model)
     given = {n: v for n, v in rig.inputs(case).items() if decode.start is None or n not in decode.steps}
     expected = generated(rig, decode, given)
     assert max(len(set(row.tolist())) for row in expected) > 3, "one token again and again proves little"
     assert greedy(rig, decode, rig.ours(attention), given).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(("model", "decode"), [pytest.param(*pair, id=pair[0].name) for pair in DECODERS])
+def test_the_public_generator_does_too(rigs: Rigs, model: Model, decode: Decode):
+    rig, case = rigs(model), decode.generate[-1]
+    given = {n: v for n, v in rig.inputs(case).items() if decode.start is None or n not in decode.steps}
+    (prompt,) = given["input_ids"].tolist()
+    made = list(api.generate(rig.ours("sdpa"), prompt, limit=NEW, start=decode.start or 0))
+    assert [made] == generated(rig, decode, given).tolist()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from archspec import api
 from tests.parity.catalog import ALL, Model
 from tests.parity.conftest import Rigs
 
@@ -15,6 +16,14 @@ def test_equals_the_reference(rigs: Rigs, model: Model, case: str, attention: st
     rig = rigs(model)
     got = rig.run(rig.ours(attention), rig.inputs(case))
     assert rig.expected(case).excess(got) <= 1, rig.expected(case).excesses(got)
+
+
+@pytest.mark.parametrize(("model", "case"), CASES)
+def test_attention_weights_equal(rigs: Rigs, model: Model, case: str):
+    rig = rigs(model)
+    weights = api.attention_weights(rig.ours("eager"), **rig.inputs(case))
+    by_query = {path: value.transpose(1, 2) for path, value in weights.items()}
+    assert rig.attentions(case).excess(by_query) <= 1, rig.attentions(case).excesses(by_query)
 
 
 @pytest.mark.parametrize(("model", "case"), CASES)

@@ -17,7 +17,7 @@ def module_from_source(source: str, name: str) -> ModuleType:
     """The module that `source` is.
 
     It stands in `sys.modules` under a name of its own, so that its classes can be pickled and compiled, and
-    in `linecache`, so that tracebacks show its lines. Raises InternalError I001 where the text is no Python.
+    in `linecache`, so that tracebacks show its lines. Raises InternalError I200 where the text is no Python.
     """
     word = re.sub(r"\W", "_", name)
     unique = f"archspec_emitted_{word}_{next(_NUMBERS)}"
@@ -43,4 +43,4 @@ def _compiled(source: str, file: str) -> CodeType:
         span = Span(Source(file, source), line, getattr(error, "offset", None) or 1, line, 10**6)
         message = f"the emitted source is not valid Python: {getattr(error, 'msg', error)}"
         hint = "this is a fault of archspec: please report the spec"
-        raise InternalError(Diagnostic("I001", message, span, hint)) from error
+        raise InternalError(Diagnostic("I200", message, span, hint)) from error

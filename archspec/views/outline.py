@@ -25,7 +25,10 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A graph in short. `inputs` and `outputs` are names and types."""
+    """A graph in short. `inputs` and `outputs` are names and types, `repeats` how often a path stands.
+
+    As text: a title, inputs, the tree of modules with shapes and sizes, outputs, ties.
+    """
 
     name: str
     summary: str
@@ -35,6 +38,7 @@ class Outline:
     outputs: Mapping[str, str]
     ties: Mapping[str, str]
     modules: tuple[Module, ...]
+    repeats: Mapping[str, str]
 
     @classmethod
     def of(cls, graph: Graph) -> Outline:
@@ -46,11 +50,22 @@ class Outline:
             _module(path, region, count, tied) for path, region, count in walk(graph.root) if path
         )
         total = parameter_count(graph)
-        return cls(graph.name, graph.summary, graph.source, total, inputs, outputs, dict(graph.ties), modules)
+        return cls(
+            graph.name, graph.summary, graph.source, total, inputs, outputs, dict(graph.ties), modules,
+            _counts(graph.root),
+        )  # fmt: skip
 
     def record(self) -> dict[str, object]:
         """The outline as plain data."""
         return asdict(self)
+
+    def __str__(self) -> str:
+        head = [f"{self.name}: {self.summary}" if self.summary else self.name]
+        head += [self.source] if self.source else []
+        head += [f"{self.parameters:,} parameters", ""]
+        tables = [_named("inputs", self.inputs), list(_rows(self.modules, self.repeats))]
+        tables += [_named("outputs", self.outputs), _named("tied", self.ties)]
+        return "\n".join([*head, *_laid_out([table for table in tables if table])]) + "\n"
 
 
 def _input(value: Value, computed: set[str]) -> str:
@@ -73,30 +88,19 @@ def _state(state: State) -> str:
     return f"{state.kind} {len(state.types)} × {state.types[0]}"
 
 
-def outline(graph: Graph) -> str:
-    """The outline as text: a title, inputs, the tree of modules with shapes and sizes, outputs, ties."""
-    short = Outline.of(graph)
-    head = [f"{short.name}: {short.summary}" if short.summary else short.name]
-    head += [short.source] if short.source else []
-    head += [f"{short.parameters:,} parameters", ""]
-    tables = [_named("inputs", short.inputs), list(_rows(short.modules, _counts(graph.root)))]
-    tables += [_named("outputs", short.outputs), _named("tied", short.ties)]
-    return "\n".join([*head, *_laid_out([table for table in tables if table])]) + "\n"
-
-
 def _named(title: str, entries: Mapping[str, str]) -> list[tuple[str, ...]]:
     return [(title if not number else "", name, text) for number, (name, text) in enumerate(entries.items())]
 
 
 def _counts(region: Region, path: str = "") -> dict[str, str]:
-    """How often each repeated module stands, as it is written: `h.*` to `× num_layers = 12`."""
+    """How often each repeated module stands, as it is written: `h.*` to `num_layers = 12`."""
     out: dict[str, str] = {}
     for node in region.nodes:
         for inner in node.regions:
             name = f"{node.name}.*" if isinstance(node, Repeat) else inner.name
             below = f"{path}.{name}" if path else name
             if isinstance(node, Repeat):
-                out[below] = f" × {node.count.described()}" + (", one set of weights" if node.shared else "")
+                out[below] = node.count.described() + (", one set of weights" if node.shared else "")
             out |= _counts(inner, below)
     return out
 
@@ -108,12 +112,12 @@ def _rows(modules: tuple[Module, ...], counts: Mapping[str, str]) -> Iterator[tu
         while above and not module.path.startswith(above[-1]):
             above.pop()
         name = "  " * len(above) + module.path.removeprefix(above[-1] if above else "").removesuffix(".*")
-        times = counts.get(module.path, "") if module.path not in seen else f" × {module.count}"
+        times = counts.get(module.path, "") if module.path not in seen else str(module.count)
         above.append(f"{module.path}.")
         seen.add(module.path)
         shapes = _GAP.join(f"{name} {shape}" for name, shape in module.shapes.items())
         size = f"{module.parameters:,}" if module.parameters else ""
-        yield name, module.component + times, size, shapes
+        yield name, module.component + (f" × {times}" if times else ""), size, shapes
 
 
 def _laid_out(tables: list[list[tuple[str, ...]]]) -> Iterator[str]:

@@ -8,15 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from archspec.errors import ArchspecError, Collector, did_you_mean
-from archspec.ir.graph import Call, Graph, Node, Region, Repeat, parameter_count, parameters, walk
-from archspec.ir.types import TensorType
-from archspec.lowering.weights_section import WeightsSection, read_section
+from archspec.ir.graph import Call, Graph, Node, Region, Repeat, parameter_count, walk
+from archspec.lowering.weights_section import read_section
 from archspec.spec.node import Mapping as Table
 from archspec.spec.node import Scalar
 from archspec.spec.spec import Spec
-from archspec.weights.arrays import TensorSpec
-from archspec.weights.mapping import WeightMap
-from archspec.weights.rules import read_rules
+from archspec.weights.of_spec import map_by
 
 _FACTS = ("params",)
 _LAYER = re.compile(r'(?<=[".])\d{1,5}(?=[".])')  # a number that is a segment of a path
@@ -35,7 +32,7 @@ class Checked:
 
     @classmethod
     def of(cls, spec: Spec, graph: Graph) -> Checked:
-        """Raises SpecError with all findings: E001 a wrong fact, E002 an unknown one, and those of `map_of`."""
+        """Raises SpecError with all findings: E001 a wrong fact, E002 an unknown one, those of `map_of`."""
         found, params = Collector(), parameter_count(graph)
         facts = _proven(spec, params, found)
         maps = tuple(str(key.value) for key, _ in spec.section("weights").entries)
@@ -103,30 +100,6 @@ def _check_names(spec: Spec, found: Collector) -> None:
                 )
 
 
-def map_of(spec: Spec, graph: Graph, section: str) -> WeightMap:
-    """The map between the graph's parameters and the checkpoint that `weights.<section>` describes.
-
-    Raises SpecError as `read_section` does, WeightsError W001 to W007 where it is no bijection.
-    """
-    return _map(graph, read_section(spec, section))
-
-
-def native_map(graph: Graph) -> WeightMap:
-    """The map of a file that uses our own names."""
-    return _map(graph, WeightsSection({}, {}))
-
-
-def _map(graph: Graph, section: WeightsSection) -> WeightMap:
-    ties = dict(graph.ties)
-    tensors = {path: _spec(param.value.type) for path, param in parameters(graph) if path not in ties}
-    return WeightMap.build(read_rules(section.plain, section.spans), tensors, ties, section.spans)
-
-
-def _spec(type_: TensorType) -> TensorSpec:
-    dtype = "float32" if type_.dtype == "float" else type_.dtype
-    return TensorSpec(tuple(int(size) for size in type_.shape), dtype)
-
-
 def _prove_map(spec: Spec, graph: Graph, name: str, found: Collector) -> None:
     """Layers of one kind map alike, so the first layers of each `repeat` stand for all of them."""
     try:
@@ -135,7 +108,7 @@ def _prove_map(spec: Spec, graph: Graph, name: str, found: Collector) -> None:
             [graph.ties, {key: rule for key, rule in section.plain.items() if key != "config"}]
         )
         layers = [int(digits) for digits in _LAYER.findall(paths)]
-        _map(replace(graph, root=_shortened(graph.root, max(layers, default=0) + 2)), section)
+        map_by(section, replace(graph, root=_shortened(graph.root, max(layers, default=0) + 2)))
     except ArchspecError as error:
         found.extend(error)
 

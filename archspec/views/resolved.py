@@ -9,10 +9,10 @@ from archspec.dims.expr import Literal, write
 from archspec.dims.num import Num, Value
 from archspec.errors import Collector, Span
 from archspec.lowering.settings import Settings
-from archspec.show.defaults import filled
 from archspec.spec import write as yaml
 from archspec.spec.node import Mapping, Node, Scalar, Sequence
 from archspec.spec.spec import Spec
+from archspec.views.defaults import filled
 
 
 def resolved(spec: Spec) -> str:

@@ -9,7 +9,7 @@ from archspec.dims.num import Num, product
 from archspec.errors import Span
 from archspec.ir.graph import Apply, Call, Graph, Init, Param, Region, Repeat, Value, parameter_count
 from archspec.ir.types import TensorType
-from archspec.show.find import Found, find
+from archspec.views.find import Found, find
 from archspec.weights.mapping import WeightMap
 
 Fact = tuple[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import torch
@@ -169,6 +169,10 @@ class Prediction:
     name: str
     shape: tuple[int, ...]
     likeliest: tuple[tuple[tuple[int, float], ...], ...] = ()
+
+    def record(self) -> dict[str, object]:
+        """The prediction as plain data."""
+        return asdict(self)
 
 
 def predict(model: nn.Module, graph: Graph, prompt: Sequence[int]) -> tuple[Prediction, ...]:

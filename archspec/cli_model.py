@@ -1,0 +1,64 @@
+"""Commands that make a model of a spec: build, run, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import archspec
+from archspec.cli_common import (
+    attention_option,
+    format_option,
+    one_of,
+    spec_argument,
+    spec_options,
+    weights_options,
+    working,
+    write_json,
+)
+
+
+@click.command()
+@spec_argument
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder to write."
+)
+@spec_options
+@attention_option
+@weights_options
+@format_option
+def build(
+    spec: str, out: Path, preset: str | None, overrides: dict[str, str], attention: str, weights: Path | None,
+    init: int | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Write the model as Python source that needs only torch.
+
+    The folder gets model.py and spec.resolved.yaml, and with --weights or --init also model.safetensors.
+    """
+    one_of(weights, init, required=False)
+    loaded = archspec.load(spec, preset=preset, overrides=overrides)
+    with working("building"):
+        files = archspec.build(loaded, out, attention=attention, weights=weights, init=init)
+    write_json([str(file) for file in files]) if as_json else click.echo("\n".join(map(str, files)))
+
+
+@click.command()
+@spec_argument
+@click.option(
+    "--hf", "out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder to write."
+)
+@spec_options
+@weights_options
+@format_option
+def export(
+    spec: str, out: Path, preset: str | None, overrides: dict[str, str], weights: Path | None,
+    init: int | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Write a checkpoint in Hugging Face format, which transformers loads."""
+    one_of(weights, init, required=True)
+    loaded = archspec.load(spec, preset=preset, overrides=overrides)
+    with working("writing the checkpoint"):
+        model = weights if weights is not None else archspec.compile(loaded, seed=init)
+        archspec.export_hf(model, loaded, out)
+    write_json([str(out)]) if as_json else click.echo(str(out))
