@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archspec.errors import ArchspecError, Diagnostic
 from archspec.version import VERSION as __version__
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
         catalog,
         check,
         compile,
-        components,
         export_hf,
         fmt,
         generate,
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
         source,
         start_token,
         streams,
+        vocabulary,
         weight_map,
         why,
     )
-    from archspec.errors import ArchspecError, Diagnostic
 
 __all__ = [
     "ArchspecError",
@@ -43,7 +43,6 @@ __all__ = [
     "catalog",
     "check",
     "compile",
-    "components",
     "export_hf",
     "fmt",
     "generate",
@@ -56,6 +55,7 @@ __all__ = [
     "source",
     "start_token",
     "streams",
+    "vocabulary",
     "weight_map",
     "why",
 ]

@@ -268,7 +268,7 @@ def catalog() -> tuple[Entry, ...]:
     return tuple(Entry.of(load(name)) for name in library.names())
 
 
-def components() -> tuple[Word, ...]:
+def vocabulary() -> tuple[Word, ...]:
     """The components of the language with their arguments."""
     from archspec.views.words import words  # lazy: see above
 

@@ -149,9 +149,11 @@ def _answer(request: Request, tokens: Tokens | None, prompt: list[int], generate
         text = {"text": tokens.decode(ids)} if tokens else {}
         write_json({"prompt": prompt, "ids": ids, **text})
         return
-    for piece in tokens.pieces(generated) if tokens else _words(generated):
-        click.echo(piece, nl=False)
-    click.echo()
+    try:
+        for piece in tokens.pieces(generated) if tokens else _words(generated):
+            click.echo(piece, nl=False)
+    finally:
+        click.echo()
 
 
 def _words(ids: Iterator[int]) -> Iterator[str]:
@@ -167,5 +169,5 @@ def _describe(request: Request, tokens: Tokens | None, predictions: Sequence[Pre
     for prediction in predictions:
         click.echo(f"{prediction.name} {list(prediction.shape)}")
         for position, likeliest in enumerate(prediction.likeliest):
-            shown = "  ".join(f"{name(token)} {share:.1%}" for token, share in likeliest)
+            shown = "  ".join(f"{name(token)} {share:.3g}" for token, share in likeliest)
             click.echo(f"  {position}: {shown}")

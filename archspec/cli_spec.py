@@ -77,7 +77,7 @@ def show(
 def list_(ops: bool, as_json: bool) -> None:
     """The specs of the library with their presets and parameter counts."""
     if ops:
-        words = archspec.components()
+        words = archspec.vocabulary()
         write_json([word.record() for word in words]) if as_json else click.echo("\n\n".join(map(str, words)))
         return
     entries = archspec.catalog()

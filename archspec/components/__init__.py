@@ -16,6 +16,18 @@ from archspec.components import (
 from archspec.components.base import COMPONENTS, Component, Place
 
 __all__ = [
-    "COMPONENTS", "Component", "Place", "arrange", "attention", "conv", "dropout", "elementwise", "embedding", "linear",
-    "loss", "mlp", "norm", "position",
-]  # fmt: skip
+    "COMPONENTS",
+    "Component",
+    "Place",
+    "arrange",
+    "attention",
+    "conv",
+    "dropout",
+    "elementwise",
+    "embedding",
+    "linear",
+    "loss",
+    "mlp",
+    "norm",
+    "position",
+]

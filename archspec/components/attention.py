@@ -30,9 +30,9 @@ WINDOW = Binary("<", Binary("-", Name("q"), Name("k")), Name("window"))
 
 
 class RopeFields(BaseModel):
-    """Rotary positions (Su et al. 2021): `dim` of the head's features turn, by position / theta^(2i / dim)."""
+    """Rotary positions (Su et al. 2021): `dim` features of a head turn, by position / theta^(2i / dim)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
     theta: Positive = n.num(10000.0)
     dim: Size | None = None
     layout: Annotated[Literal["half", "interleaved"], Slot("word")] = "half"
@@ -61,7 +61,7 @@ def attend(at: Place, q: Handle, k: Handle, v: Handle, scores: Scores) -> Handle
 
 
 def remember(at: Place, query: Num, mask: MaskRule | None, k: Handle, v: Handle) -> tuple[Handle, Handle]:
-    """Keys and values as decoding keeps them: grown by each step where they stream, held where they do not."""
+    """Keys and values as decoding keeps them: grown by each step where they stream, else held."""
     length = k.type.shape[2]
     if not at.streams(query):
         return k, v
@@ -97,7 +97,7 @@ def with_window(mask: MaskRule | None, window: Num | None) -> MaskRule | None:
 
 
 class Sdpa(Component):
-    """The inner operation, without parameters: q [B, H, Q, E], k [B, G, K, E], v [B, G, K, W] -> [B, H, Q, W].
+    """Attention without parameters: q [B, H, Q, E], k [B, G, K, E], v [B, G, K, W] -> [B, H, Q, W].
 
     The value that flows is q unless `q` names another.
     """
@@ -123,8 +123,9 @@ class Attention(Component):
     """Multi-head attention (Vaswani et al. 2017): [B, S, D] -> [B, S, out].
 
     Queries from the value that flows; keys and values from `kv` [B, K, M], or from the same value.
-    `num_kv_heads` below `num_heads` shares keys among groups (Ainslie et al. 2023). Modules q, k, v (or `qkv`,
-    one matrix, where `qkv: fused`) and out; `qk_norm` puts a norm q_norm, k_norm on each head's queries and keys.
+    `num_kv_heads` below `num_heads` shares keys among groups (Ainslie et al. 2023). Modules q, k, v (or
+    `qkv`, one matrix, where `qkv: fused`) and out; `qk_norm` puts a norm q_norm, k_norm on each head's
+    queries and keys.
     """
 
     words: ClassVar = ("attention",)

@@ -73,7 +73,7 @@ class Component(BaseModel):
     `source`: the word makes a value instead of changing the one that flows (it needs no `x`).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
     words: ClassVar[tuple[str, ...]] = ()
     source: ClassVar[bool] = False
 

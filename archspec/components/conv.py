@@ -18,9 +18,10 @@ Padding = Annotated[Num | Literal["same", "valid", "causal"], Slot("int_or_word"
 
 
 class Conv(Component):
-    """Cross-correlation: x [B, C, *sizes] -> [B, out, *sizes']. Parameters weight [out, C / groups, *kernel], bias [out].
+    """Cross-correlation: x [B, C, *sizes] -> [B, out, *sizes'].
 
-    `padding`: `same` (dilation * (kernel - 1) / 2 on each side), `causal` (all of it before), `valid` (none), or a number.
+    Parameters weight [out, C / groups, *kernel], bias [out]. `padding`: `same` (dilation * (kernel - 1) / 2
+    on each side), `causal` (all of it before), `valid` (none), or a number.
     """
 
     rank: ClassVar = 1

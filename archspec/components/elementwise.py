@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from archspec.components.base import Component, Place, Problem
 from archspec.components.slots import Real, Slot, Tensor
@@ -11,11 +11,23 @@ from archspec.ir.ops.elementwise import Arith, Map, Scalar
 
 Activation = Annotated[
     Literal[
-        "gelu", "gelu_tanh", "quick_gelu", "relu", "relu2", "silu", "tanh", "sigmoid", "softplus", "mish", "hardswish",
-        "elu", "selu", "identity",
+        "gelu",
+        "gelu_tanh",
+        "quick_gelu",
+        "relu",
+        "relu2",
+        "silu",
+        "tanh",
+        "sigmoid",
+        "softplus",
+        "mish",
+        "hardswish",
+        "elu",
+        "selu",
+        "identity",
     ],
     Slot("word"),
-]  # fmt: skip
+]
 
 
 def activate(at: Place, fn: str, x: Handle, name: str | None = None) -> Handle:
@@ -23,7 +35,7 @@ def activate(at: Place, fn: str, x: Handle, name: str | None = None) -> Handle:
 
 
 class Activate(Component):
-    """An activation by its name: `- silu`. gelu is exact, gelu_tanh its tanh form (Hendrycks & Gimpel 2016)."""
+    """An activation by its name: `- silu`. gelu is exact, gelu_tanh by tanh (Hendrycks & Gimpel 2016)."""
 
     words: ClassVar = ("activation",)
     fn: Activation
@@ -43,9 +55,7 @@ def _activation(fn: str) -> type[Component]:
     return Named
 
 
-ACTIVATIONS = tuple(_activation(fn) for fn in (
-    "gelu", "gelu_tanh", "quick_gelu", "relu", "relu2", "silu", "tanh", "sigmoid", "softplus", "mish", "hardswish", "elu", "selu",
-))  # fmt: skip
+ACTIVATIONS = tuple(_activation(fn) for fn in get_args(get_args(Activation)[0]) if fn != "identity")
 
 
 class Scale(Component):

@@ -54,7 +54,7 @@ _OPS = {
     "swiglu": "write '{op: mlp, gated: true, activation: silu, intermediate_size: …}'",
     "geglu": "write '{op: mlp, gated: true, activation: gelu, intermediate_size: …}'",
     "glu gated_mlp": "write '{op: mlp, gated: true, activation: sigmoid, intermediate_size: …}'",
-    "mha gqa mqa multi_head_attention multihead_attention self_attention": "write '{op: attention, num_heads: …}'",
+    "mha gqa mqa multi_head_attention self_attention self_attn": "write '{op: attention, num_heads: …}'",
     "cross_attention": "write '{op: attention, kv: memory, num_heads: …}'",
     "dense fc proj projection": "write '{op: linear, out: …}'",
     "embed tok_embed token_embedding word_embedding": "write '{op: embedding, num: …, dim: …}'",

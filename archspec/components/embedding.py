@@ -38,8 +38,9 @@ class Embedding(Component):
 
 
 class LearnedPositions(Component):
-    """x + table[position + offset], one learned row per position: [B, S, D] -> [B, S, D]. Parameter weight [max + offset, D].
+    """x + table[position + offset], one learned row per position: [B, S, D] -> [B, S, D].
 
+    Parameter weight [max + offset, D].
     Positions count from the tokens already seen, unless `positions` [S] or [B, S] says otherwise.
     """
 

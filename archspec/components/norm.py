@@ -47,7 +47,7 @@ class LayerNorm(Component):
 
 
 class RmsNorm(Component):
-    """x / sqrt(mean(x^2) + eps) * (weight + offset) over the last axis (Zhang & Sennrich 2019), no mean, no bias.
+    """x / sqrt(mean(x^2) + eps) * (weight + offset) over the last axis (Zhang & Sennrich 2019): no mean.
 
     `cast`: below fp32, whether the result returns to x's dtype `before` or `after` the weight multiplies.
     """

@@ -18,7 +18,7 @@ from archspec.ir.ops.source import Cast, Iota
 
 
 class RelativeBias(Component):
-    """A score bias from the distance between query and key, bucketed (Raffel et al. 2020, section 2.1): [H, Q, K].
+    """A score bias from the bucketed distance of query and key (Raffel et al. 2020, section 2.1): [H, Q, K].
 
     Half of the buckets hold exact distances, the rest grow logarithmically up to `max_distance`;
     `bidirectional` gives each direction half of them. The value that flows, [B, S, D], only gives the length.

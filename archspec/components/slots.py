@@ -27,7 +27,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class MaskRule:
-    """Who may see whom: a boolean expression over `b`, `h`, `q`, `k`, the numbers and the tensors it names."""
+    """Who may see whom: a condition over `b`, `h`, `q`, `k`, and the numbers and tensors it names."""
 
     expr: Expr
     numbers: tuple[tuple[str, Num], ...] = ()

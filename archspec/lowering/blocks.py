@@ -20,7 +20,7 @@ from archspec.lowering.values import read_tensor, value_of
 from archspec.spec.node import Mapping, Node, Scalar
 from archspec.spec.spec import BlockDef
 
-KINDS = {"int": Num, "float": Num, "bool": bool, "str": str, "list": tuple}
+_GIVEN: dict[type, str] = {Num: "float", bool: "bool", str: "str"}
 
 
 def open_block(
@@ -154,7 +154,8 @@ class _Opening:
 
 
 def _check_kind(name: str, kind: str, value: Value) -> None:
-    fits = value is None or isinstance(value, KINDS[kind])
+    given = "list" if isinstance(value, tuple) else _GIVEN.get(type(value), "null")
+    fits = given in ("null", kind) or (given == "float" and kind == "int")
     if kind == "int" and isinstance(value, Num) and isinstance(value.value, float):
         fits = value.value.is_integer()
     if not fits:
@@ -184,7 +185,7 @@ def _kind(declared: Node) -> tuple[str, Node | None]:
     """The kind and the default of an argument; `Broken` where the outline refused it."""
     word = declared.get("type") if isinstance(declared, Mapping) else declared
     kind = word.value if isinstance(word, Scalar) else None
-    if not isinstance(kind, str) or kind not in KINDS:
+    if not isinstance(kind, str) or kind not in _WANTED:
         raise Broken
     return kind, declared.get("default") if isinstance(declared, Mapping) else None
 

@@ -16,6 +16,7 @@ from archspec.lowering import steps
 from archspec.lowering.faults import located
 from archspec.lowering.frame import Frame, Maybe
 from archspec.lowering.values import read_tensor
+from archspec.spec.limits import stop_if_many
 from archspec.spec.node import Mapping, Node, Scalar, kind
 from archspec.spec.tree import Common, Word
 
@@ -56,6 +57,7 @@ def _there(low: Lowering, frame: Frame, node: Node) -> bool | None:
 def _outputs(low: Lowering, frame: Frame) -> Names:
     out: Names = {}
     for key, node in low.spec.section("outputs").entries:
+        stop_if_many(low.found)
         there = _there(low, frame, node)
         of = node.get("of") if isinstance(node, Mapping) else node
         if there is not False:
@@ -137,6 +139,7 @@ def _losses(low: Lowering, frame: Frame, inputs: Names, outputs: Names) -> tuple
 
 
 def _loss(frame: Frame, name: str, node: Mapping, inputs: Names, outputs: Names) -> Loss | None:
+    stop_if_many(frame.lowering.found)
     feed = _feed(frame.lowering, frame, node.get("feed"), inputs)
     word = _loss_word(frame.lowering, node)
     if word is None:
@@ -175,6 +178,7 @@ def _feed(low: Lowering, frame: Frame, node: Node | None, given: Names) -> Regio
     inner = _stand_ins(frame, builder, {k: v for k, v in given.items() if node.key(k) is None})
     outputs: list[Handle] = []
     for key, value in node.entries:
+        stop_if_many(low.found)
         name = str(key.value)
         if name not in given:
             hint = did_you_mean(name, given) or f"inputs: {', '.join(given)}"
@@ -190,6 +194,7 @@ def _ties(low: Lowering, frame: Frame, graph: Graph) -> tuple[tuple[str, str], .
     known = dict(parameters(graph))
     out: dict[str, str] = {}
     for key, node in low.spec.section("tie").entries:
+        stop_if_many(low.found)
         target = node.get("to") if isinstance(node, Mapping) else node
         if not isinstance(target, Scalar) or not _there(low, frame, node):
             continue

@@ -51,7 +51,7 @@ def diagnose(fault: Fault, span: Span, args: Mapping | None = None) -> Diagnosti
 
 
 def diagnose_in(node: Node, fault: Fault, args: Mapping | None = None) -> Diagnostic:
-    """The fault of a text at the very word; of another node, or where the fault names no word, at all of it."""
+    """The fault of a text at the very word; where the fault names none, at all of the node."""
     if not isinstance(fault, EvalError | ExprSyntaxError):
         return diagnose(fault, node.span, args)
     if isinstance(fault, ExprSyntaxError) and fault.hint is None and isinstance(node, Scalar):
@@ -99,7 +99,7 @@ def _end_of(span: Span) -> Span:
 
 
 def _written_at(text: str, value: str, offset: int) -> int | None:
-    """Where the character at `offset` of a value stands in its text: behind quotes, escapes and folded lines."""
+    """Where the character at `offset` of a value stands in its text: behind quotes and escapes."""
     if text == value:
         return offset
     position, found = -1, -1

@@ -15,10 +15,12 @@ from archspec.dims.num import Num
 from archspec.ir.builder import Handle
 from archspec.ir.op import Op
 from archspec.ir.ops import contract, elementwise, reduce, shape, source
-from archspec.ir.types import DTYPES, TensorType, axis_of
+from archspec.ir.types import DTYPES, axis_of
 
 Function: TypeAlias = Callable[..., "Handle | tuple[Handle, ...] | Num"]
 FUNCTIONS: dict[str, Function] = {}
+MAX_PARTS = 1_000
+ZERO = n.num(0)
 
 
 def function(fn: Function) -> Function:
@@ -177,6 +179,8 @@ def expand(at: Place, x: Handle, sizes: tuple[Num, ...]) -> Handle:
 
 @function
 def unsqueeze(at: Place, x: Handle, axis: int) -> Handle:
+    if not -x.type.rank - 1 <= axis <= x.type.rank:
+        raise Problem("T002", f"{x.type} has no place for an axis {axis}")
     position = axis % (x.type.rank + 1)
     return _one(at, shape.Reshape((*x.type.shape[:position], n.num(1), *x.type.shape[position:])), x)
 
@@ -197,6 +201,9 @@ def split(at: Place, x: Handle, sizes: Num | tuple[Num, ...], axis: int = -1) ->
     """Equal parts (`split(x, 3)`) or parts of the given sizes (`split(x, [a, b])`)."""
     if isinstance(sizes, Num):
         total = x.type.shape[axis_of(x.type, axis)]
+        if not 1 <= int(sizes) <= MAX_PARTS:
+            message = f"'split' makes between 1 and {MAX_PARTS} parts, not {sizes.described()}"
+            raise Problem("T008", message, hint="'rearrange' gives parts an axis of their own")
         if total.static and int(total) % int(sizes):
             raise Problem("T008", f"{total.described()} does not split into {sizes.described()} equal parts")
         sizes = (total // sizes,) * int(sizes)
@@ -214,9 +221,7 @@ def stack(at: Place, parts: Sequence[Handle], axis: int = 0) -> Handle:
 
 
 @function
-def pad(
-    at: Place, x: Handle, axis: int, before: Num = n.num(0), after: Num = n.num(0), value: Num = n.num(0)
-) -> Handle:
+def pad(at: Place, x: Handle, axis: int, before: Num = ZERO, after: Num = ZERO, value: Num = ZERO) -> Handle:
     return _one(at, shape.Pad(axis, before, after, value), x)
 
 
@@ -248,7 +253,7 @@ def cast(at: Place, x: Handle, dtype: str) -> Handle:
 
 
 @function
-def iota(at: Place, size: Num, start: Num = n.num(0)) -> Handle:  # noqa: B008  (immutable)
+def iota(at: Place, size: Num, start: Num = ZERO) -> Handle:
     return _one(at, source.Iota(size, start))
 
 
@@ -262,10 +267,6 @@ def positions(at: Place, x: Handle, axis: int = 1) -> Handle:
 @function
 def full(at: Place, sizes: tuple[Num, ...], value: Num) -> Handle:
     return _one(at, source.Full(sizes, value, "float" if isinstance(value.value, float) else "int64"))
-
-
-def _like(x: Handle, value: int) -> TensorType:
-    return TensorType(x.type.dtype, x.type.shape)
 
 
 @function

@@ -1,4 +1,4 @@
-"""`repeat` and `each`: one region with a count where layers are alike, one region per layer where they are not."""
+"""`repeat` and `each`: one region with a count where layers are alike, else a region per layer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
     start = frame.attempt(span, lambda: _start(frame, step.args))
     shared = frame.attempt(span, lambda: _shared(frame, step))
     count = _count(frame, step)
-    if start is None or count is None:
+    if start is None or count is None or shared is None:
         _layer(frame, step, name, 0, {}, start)
         raise Broken
     if int(count) == 0:
@@ -180,9 +180,7 @@ def _lowered(
         place = step.block.span if step.block else step.common.span
         outer = frame.child(frame.builder)
         outer.index, outer.x, outer.fresh = index, start, False
-        inner = blocks.open_block(
-            outer, block, builder, step.args.without("in"), place, carried=True
-        )
+        inner = blocks.open_block(outer, block, builder, step.args.without("in"), place, carried=True)
     else:
         inner = frame.child(builder)
         inner.index = index
@@ -201,7 +199,7 @@ def _block(frame: Frame, step: Repeat) -> BlockDef | None:
     if step.block is None:
         return None
     found = frame.lowering.spec.blocks.get(str(step.block.value))
-    if found is None and str(step.block.value) in frame.lowering.spec.section("blocks").keys():
+    if found is None and frame.lowering.spec.section("blocks").key(str(step.block.value)):
         raise Broken
     if found is None:
         known = frame.lowering.spec.blocks

@@ -16,17 +16,17 @@ from archspec.lowering import closing, unused
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, Pushed
 from archspec.lowering.passes import PASSES
-from archspec.lowering.values import value_of
 from archspec.lowering.settings import Settings
 from archspec.lowering.signature import declared_type
 from archspec.lowering.steps import lower_step
+from archspec.lowering.values import value_of
 from archspec.spec.limits import stop_if_many
 from archspec.spec.node import Mapping, Node, Scalar, Sequence
 from archspec.spec.read_steps import Reader
 from archspec.spec.spec import BlockDef, Spec
 from archspec.spec.tree import Body
 
-MAX_STEPS = 10_000
+MAX_STEPS = 2_500
 MAX_NESTING = 40
 
 
@@ -82,6 +82,7 @@ class Lowering:
         """The graph's inputs, each with the node of its default."""
         out: closing.Inputs = {}
         for key, node in self.spec.section("inputs").entries:
+            stop_if_many(self.found)
             name = str(key.value)
             there = frame.attempt(node.span, lambda node=node: self.exists(frame, node))
             if there is False:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError, evaluate
@@ -51,7 +52,7 @@ class Settings:
         key = str(name.value)
         if key not in self.nodes and self.readable:
             stop_if_many(self.found)
-            hint = did_you_mean(key, self.nodes) or "set it under 'params' first"
+            hint = did_you_mean(key, self._options()) or "set it under 'params' first"
             self.found.add("S021", f"there is no param '{key}'", name.span, hint)
         elif apply and self.readable:
             self.nodes[key] = value
@@ -71,6 +72,10 @@ class Settings:
                 self._circle(list(open_), read, span)
             elif not self._known(read):
                 open_[read] = self._reads(self.nodes[read])
+
+    def _options(self) -> tuple[str, ...]:
+        """Names to suggest; a look at thousands would take long."""
+        return tuple(islice(self.nodes, 500))
 
     def _known(self, name: str) -> bool:
         return name in self.values or name in self.failed
@@ -136,8 +141,7 @@ class Settings:
         if isinstance(node, Mapping):
             raise Broken  # the outline of the document says so
         if not isinstance(node.value, str):
-            is_number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
-            return n.num(node.value) if is_number else node.value
+            return literal(node.value)
         expr = self._parsed.get(node.value) or parse(node.value)
         if isinstance(expr, Name) and expr.id not in self.nodes:
             return expr.id
@@ -147,8 +151,13 @@ class Settings:
         if name in self.failed or not self.readable:
             raise Broken
         if name not in self.nodes:
-            raise KeyError(tuple(self.nodes))
+            raise KeyError(self._options())
         return self.values[name]
+
+
+def literal(value: bool | int | float | None) -> Value:
+    """What a value that is no text stands for."""
+    return value if value is None or isinstance(value, bool) else n.num(value)
 
 
 def names_in(expr: Expr) -> Iterator[Name]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.components.base import Problem
+from archspec.components.base import Place, Problem
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError, describe, evaluate
 from archspec.dims.expr import (
@@ -85,18 +85,15 @@ class _Lower:
         raise EvalError("N002", f"expected true or false, found {describe(value)}", expr, hint)
 
     def name(self, expr: Name) -> Result:
-        try:
+        if expr.id == "_" or expr.id in self.frame.tensors:
             return self.frame.tensor(expr.id)
-        except KeyError as missing:
-            tensors: tuple[str, ...] = missing.args[0] if missing.args else ()
         try:
             return self.frame.value(expr.id)
         except KeyError:
-            raise EvalError(
-                "N001", f"unknown name '{expr.id}'", expr, self.suggest(expr.id, tensors)
-            ) from None
+            raise EvalError("N001", f"unknown name '{expr.id}'", expr, self.suggest(expr.id)) from None
 
-    def suggest(self, name: str, tensors: tuple[str, ...]) -> str | None:
+    def suggest(self, name: str) -> str | None:
+        tensors = tuple(name for name, tensor in self.frame.tensors.items() if tensor is not None)
         condition = self.frame.lowering.absent.get(name)
         if condition:
             return f"'{name}' is there only when {condition}"

@@ -12,6 +12,7 @@ from archspec.lowering.frame import Frame, Maybe
 from archspec.lowering.reading import slots
 from archspec.lowering.settings import names_in
 from archspec.lowering.signature import declared_type, read_type
+from archspec.spec.limits import stop_if_many
 from archspec.spec.node import Mapping, Node, Scalar
 from archspec.spec.spec import BlockDef
 
@@ -30,6 +31,7 @@ def check(low: Lowering, frame: Frame) -> None:
 
 def _defaults(low: Lowering) -> None:
     for key, node in low.spec.section("defaults").entries:
+        stop_if_many(low.found)
         word = COMPONENTS.get(str(key.value))
         if word is None:
             hint = op_hint(str(key.value), COMPONENTS) or "'archspec list --ops' shows the words"
@@ -37,6 +39,7 @@ def _defaults(low: Lowering) -> None:
         elif isinstance(node, Mapping):
             fields = slots(word)
             for name in (name for name, _ in node.entries if name.value not in fields):
+                stop_if_many(low.found)
                 message = f"unknown argument '{name.value}' of {word.words[0]}"
                 options = fields if word.source else ("in", *fields)
                 low.found.add("S001", message, name.span, field_hint(str(name.value), options))

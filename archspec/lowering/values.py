@@ -19,6 +19,7 @@ from archspec.ir.graph import Init
 from archspec.lowering.faults import located
 from archspec.lowering.frame import Frame
 from archspec.lowering.masks import read_mask
+from archspec.lowering.settings import literal
 from archspec.lowering.tensors import lower_expression
 from archspec.spec.names import boolean_hint
 from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
@@ -47,8 +48,7 @@ def value_of(frame: Frame, node: Node) -> Value:
             raise Problem("N004", f"a list of {len(node.items):,} items; at most {MAX_ITEMS:,} are read")
         return tuple(_item(frame, item) for item in node.items)
     if isinstance(node, Scalar) and not isinstance(node.value, str):
-        is_number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
-        return n.num(node.value) if is_number else node.value
+        return literal(node.value)
     return evaluate(parse(text_of(node)), frame.value)
 
 
@@ -119,7 +119,7 @@ def _extent_table(frame: Frame, node: Node, slot: Slot, words: Words) -> dict[st
 
 
 def flag_of(frame: Frame, node: Node) -> bool:
-    """Raises `Problem` S003 for anything but true or false; with what to write, where YAML 1.1 read a boolean."""
+    """True or false. Raises `Problem` S003 for anything else."""
     trap = boolean_hint(node.text) if isinstance(node, Scalar) else None
     value = node.text if isinstance(node, Scalar) and trap else value_of(frame, node)
     if not isinstance(value, bool):

@@ -42,7 +42,7 @@ def lower_word(frame: Frame, step: Word) -> Results:
 def _unknown(frame: Frame, step: Word) -> Diagnostic:
     """What is wrong with a word that names nothing: itself, or the key that should have said what it is."""
     text = str(step.word.value)
-    if text in frame.lowering.spec.section("blocks").keys():
+    if frame.lowering.spec.section("blocks").key(text):
         raise Broken
     words = ("op", "body", *SCOPES)
     for key, _ in step.args.entries if not step.common.names else ():

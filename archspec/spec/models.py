@@ -18,7 +18,7 @@ Body: TypeAlias = list[Step]
 class Strict(BaseModel):
     """Nothing is guessed: unknown keys are refused, and `yes` is no boolean."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class InputDecl(Strict):

@@ -98,7 +98,9 @@ class Reader:
             return Word(Common((), span, when), key, value.without("when"))
         common = self.common(key, span, when)
         if len(scopes) > 1 and scopes not in _PLURAL:
-            first, second = sorted((key for key, _ in value.entries if key.value in scopes[:2]), key=_position)
+            first, second = sorted(
+                (key for key, _ in value.entries if key.value in scopes[:2]), key=_position
+            )
             message = f"a step is one thing, not both '{first.value}' and '{second.value}'"
             self.found.add("S014", message, second.span, "make two steps of it")
             return Unread(common)
@@ -231,7 +233,7 @@ class Reader:
 
     def missing(self, key: str, what: str, value: Mapping, hint: str) -> None:
         """Reports a key that is not there, unless one was misspelt: then that was reported."""
-        if not any(did_you_mean(word, (key,)) for word in value.keys()):
+        if not any(did_you_mean(str(word.value), (key,)) for word, _ in value.entries):
             span = value.span
             head = Span(span.source, span.line, span.column, span.line, span.column + 1)
             self.found.add("S002", f"'{what}' needs '{key}'", head, hint)

@@ -57,9 +57,9 @@ def read_spec(
 ) -> Spec:
     """A resolved document as a spec.
 
-    Raises `SpecError` with every finding of the outline and of the bodies. With `found` they are left there, and
-    the spec holds what could be read, so that lowering can add its own: only a document that is no mapping, or
-    one with very many findings, raises.
+    Raises `SpecError` with every finding of the outline and of the bodies. With `found` they are left there,
+    and the spec holds what could be read, so that lowering can add its own: only a document that is no
+    mapping, or one with very many findings, raises.
     """
     kept = found or Collector()
     node = validate(node, kept)

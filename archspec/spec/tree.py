@@ -42,7 +42,7 @@ class Residual:
 
 @dataclass(frozen=True, slots=True)
 class Parallel:
-    """Every branch runs on the same value; the results are joined: `add`, `mul` or `concat` (along the last axis)."""
+    """Every branch runs on the same value; the results are joined: `add`, `mul`, `concat` (last axis)."""
 
     common: Common
     branches: tuple[Body, ...]

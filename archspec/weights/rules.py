@@ -38,7 +38,7 @@ Count = Annotated[int, Field(ge=0, strict=True)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class _ShortForm(_Model):

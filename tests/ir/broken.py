@@ -5,6 +5,12 @@ from typing import TypeAlias
 # Old and new text, then each finding by its beginning; where a code stands alone, it is a consequence.
 Broken: TypeAlias = tuple[list[tuple[str, str]], list[str]]
 
+_LOSS = """\
+loss error mse loss
+  input %y: float[B, S, width]
+  %e = mean_error(%y, %y) {fn = mse} : f32[]
+  return %e
+"""
 BROKEN: list[Broken] = [
     ([("return %h\n", "return %z: float[B]\n")], ["I101 a result reads 'z', which nothing above gives"]),
     ([("output wide = %b", "output wide = %z: float[B]")], ["I101 the graph's output reads 'z'"]),
@@ -248,4 +254,44 @@ BROKEN: list[Broken] = [
         ["I122 parameter 'weight': no start 'kaiming' of 2 numbers"],
     ),
     ([("= normal(0, 0.02)", "= normal(0)")], ["I122 parameter 'weight': no start 'normal' of 1 numbers"]),
+    (
+        [
+            (
+                "loss error mse loss\n",
+                _LOSS + "loss error mse loss\n",
+            )
+        ],
+        ["I111 two of one name: loss 'error'"],
+    ),
+    ([("  return %x\ntie", "  return %x, %x\ntie")], ["I111 two of one name: result of feed of error 'x'"]),
+    (
+        [("{fn = mse} : f32[]", "{fn = mse} : f64[]")],
+        ["I104 mean_error gives float32[], but float64[] is recorded"],
+    ),
+    (
+        [("repeat h(", "repeat lambda("), ("tie h.0.w = scale\n", "")],
+        ["I112 the module 'lambda' is a word of Python"],
+    ),
+    (
+        [
+            (
+                "      return %x\n  return %h",
+                "      %z = cast(%x) {dtype = bool} : bool[B, S, width]\n      return %z\n  return %h",
+            )
+        ],
+        ["I108 'h' gives bool[B, S, width], but float[B, S, width] is recorded"],
+    ),
+    (
+        [
+            (
+                "  state first hold(float[B, S, width]) axis 0\n",
+                "  state first hold(float[B, S, width]) axis 0\n" * 2,
+            )
+        ],
+        ["I111 two of one name: state 'first'"],
+    ),
+    (
+        [("first hold(float[B, S, width])", "first hold(float[B, S, wide = 8])")],
+        ["I117 a size of state 'first' is 8, but its writing 'wide' says 32"],
+    ),
 ]

@@ -129,6 +129,8 @@ CONTRACT: tuple[Case, ...] = (
     takes(replace(UP, groups=TWO), f("B", 6, 4), f(6, 3, 3), f(6), gives=(f("B", 6, 8),)),
     refuses("T001", UP, f("B", 3, 8), f(6, 3, 3)),
     refuses("T008", replace(UP, groups=n.num(4)), f("B", 6, 8), f(6, 3, 3)),
+    refuses("T001", UP, f("B", 6, 8), f(6, 3, 3), f(6)),
+    refuses("T012", replace(UP, stride=sizes(0)), f("B", 6, 8), f(6, 3, 3)),
     refuses("T012", replace(UP, padding=sizes(0.5)), f("B", 6, 8), f(6, 3, 3)),
 )
 

@@ -40,7 +40,7 @@ class Block:
 
     def _settings(self) -> dict[str, str]:
         pairs = (word.partition("=") for word in self.words if "=" in word)
-        return {name: value for name, _, value in pairs}
+        return {name: value for name, _, value in pairs if name != "loss"}
 
     def __str__(self) -> str:
         return " ".join(self.words)

@@ -29,13 +29,14 @@ class Case:
 class Loss:
     """`case` gives the inputs, except those that the loss makes itself (`fed`); `inputs` are further ones.
 
-    `theirs`: further arguments of the reference, by our names.
+    `theirs`: further arguments of the reference, by our names. `mutants`: edits that give another loss.
     """
 
     case: str
     theirs: dict[str, str]
     inputs: dict[str, Draw] = field(default_factory=dict[str, Draw])
     fed: list[str] = field(default_factory=list[str])
+    mutants: dict[str, Edits] = field(default_factory=dict[str, Edits])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,15 @@ class Model:
         """The spec as written."""
         return library.find(self.spec).read_text(encoding="utf-8")
 
-    def edited(self, edits: Edits) -> str:
-        """The spec with each passage replaced wherever it stands."""
+    def written(self, edits: Edits, folder: Path) -> Path:
+        """A file with the spec, each passage replaced wherever it stands."""
         text = self.text
         for old, new in edits.items():
             assert old in text, f"{self.spec} no longer says {old!r}"
             text = text.replace(old, new)
-        return text
+        path = folder / f"{self.spec}.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
 
 
 def _read(path: Path) -> list[Model]:

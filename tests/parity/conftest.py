@@ -1,6 +1,7 @@
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
+import torch
 from transformers.utils import logging
 
 from tests.parity.catalog import Model
@@ -10,6 +11,15 @@ Rigs = Callable[[Model], Rig]
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Generator[None]:
+    """On tensors this small, threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

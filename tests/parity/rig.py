@@ -92,5 +92,9 @@ def doubled(reference: nn.Module) -> nn.Module:
     return copy.deepcopy(reference).double()
 
 
+def halved(reference: nn.Module) -> nn.Module:
+    return copy.deepcopy(reference).bfloat16()
+
+
 def save(reference: Any, folder: Path) -> None:
     reference.save_pretrained(folder)

@@ -5,6 +5,7 @@ import pytest
 from archspec import api
 from tests.parity.catalog import ALL, Model
 from tests.parity.conftest import Rigs
+from tests.parity.rig import doubled, halved, results
 
 CASES = [pytest.param(model, case, id=f"{model.name}-{case}") for model in ALL for case in model.cases]
 MODELS = [pytest.param(model, id=model.name) for model in ALL]
@@ -24,6 +25,20 @@ def test_attention_weights_equal(rigs: Rigs, model: Model, case: str):
     weights = api.attention_weights(rig.ours("eager"), **rig.inputs(case))
     by_query = {path: value.transpose(1, 2) for path, value in weights.items()}
     assert rig.attentions(case).excess(by_query) <= 1, rig.attentions(case).excesses(by_query)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize(("model", "case"), CASES)
+def test_bf16_is_as_near_to_fp64_as_the_reference_is(rigs: Rigs, model: Model, case: str, attention: str):
+    """Where numbers are cast matters below fp32; which rounding errors come out of it is chance."""
+    rig, given = rigs(model), rigs(model).inputs(case)
+    exact, theirs = (results(cast_to(rig.reference), given, model.outputs) for cast_to in (doubled, halved))
+    ours = rig.run(rig.ours(attention).bfloat16(), given)
+    where = model.cases[case].where
+    rows = slice(None) if where is None else given[where].bool()
+    for name, value in exact.items():
+        off, usual = ((each[name].double() - value)[rows].square().mean() for each in (ours, theirs))
+        assert off.sqrt() < 1.5 * usual.sqrt()
 
 
 @pytest.mark.parametrize(("model", "case"), CASES)

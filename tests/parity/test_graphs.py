@@ -1,4 +1,4 @@
-"""`torch.compile` and `torch.export` take our models whole, and leave batch and length free."""
+"""`torch.compile` and `torch.export` take our models whole, and leave batch and lengths free."""
 
 from dataclasses import replace
 
@@ -9,24 +9,24 @@ from torch.export import Dim, export
 from tests.parity.catalog import ALL, Model
 from tests.parity.conftest import Rigs
 
-MODELS = [pytest.param(model, id=model.name) for model in ALL if model.mutants]
-CASES = [pytest.param(m, case, id=f"{m.name}-{case}") for m in ALL if m.mutants for case in m.cases]
+MODELS = [pytest.param(model, id=model.name) for model in ALL if model.name == model.spec]
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-@pytest.mark.parametrize(("model", "case"), CASES)
-def test_compiles_without_breaks(rigs: Rigs, model: Model, case: str, attention: str):
+@pytest.mark.parametrize("model", MODELS)
+def test_compiles_without_breaks(rigs: Rigs, model: Model, attention: str):
+    """Called with every case in turn, so that sizes which change, and inputs left out, are met too."""
     rig = rigs(model)
     torch.compiler.reset()
-    compiled = torch.compile(rig.ours(attention), fullgraph=True, backend="aot_eager")
-    got = rig.run(compiled, rig.inputs(case))
-    assert rig.expected(case).excess(got) <= 1
+    compiled = torch.compile(rig.ours(attention), fullgraph=True, backend="aot_eager", dynamic=True)
+    for case in model.cases:
+        assert rig.expected(case).excess(rig.run(compiled, rig.inputs(case))) <= 1
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize("model", MODELS)
 def test_exports_with_free_sizes(rigs: Rigs, model: Model, attention: str):
-    """The program of one batch and length runs with every other one of the same inputs."""
+    """The program that one batch and length gave runs with fewer and shorter rows."""
     rig = rigs(model)
     module = rig.ours(attention)
     first = next(iter(model.cases))

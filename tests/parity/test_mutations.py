@@ -12,16 +12,10 @@ MUTANTS = [pytest.param(m, e, id=f"{m.name}-{name}") for m in ALL for name, e in
 REFUSED = [pytest.param(m, e, id=f"{m.name}-{name}") for m in ALL for name, e in m.refused.items()]
 
 
-def written(model: Model, edits: Edits, folder: Path) -> Path:
-    path = folder / f"{model.spec}.yaml"
-    path.write_text(model.edited(edits), encoding="utf-8")
-    return path
-
-
 @pytest.mark.parametrize(("model", "edits"), MUTANTS)
 def test_a_mutant_computes_something_else(rigs: Rigs, model: Model, edits: Edits, tmp_path: Path):
     rig = rigs(model)
-    module = rig.ours(spec=written(model, edits, tmp_path))
+    module = rig.ours(spec=model.written(edits, tmp_path))
     assert max(rig.expected(case).excess(rig.run(module, rig.inputs(case))) for case in model.cases) > 10
 
 
@@ -29,7 +23,7 @@ def test_a_mutant_computes_something_else(rigs: Rigs, model: Model, edits: Edits
 def test_no_weights_fit_a_mutant(rigs: Rigs, model: Model, edits: Edits, tmp_path: Path):
     rig = rigs(model)
     with pytest.raises(WeightsError):
-        rig.ours(spec=written(model, edits, tmp_path))
+        rig.ours(spec=model.written(edits, tmp_path))
 
 
 @pytest.mark.parametrize("spec", sorted({model.spec for model in ALL}))

@@ -15,7 +15,7 @@ from archspec.backends.torch.passes.attention import conjuncts
 from archspec.dims import num as n
 from archspec.dims.expr import write
 from archspec.dims.num import Num
-from archspec.ir.graph import Apply, Region, Repeat
+from archspec.ir.graph import Apply, Region, Repeat, walk
 
 SPELLING = {"mlp": "MLP", "ff": "FeedForward", "lm": "LM"}
 
@@ -51,6 +51,7 @@ class Classes:
         self.taken: dict[str, str] = {}
         self.ordered: list[Module] = []
         self.masks: dict[object, tuple[str, MaskFunction]] = {}
+        self.values = _value_names(root)
         self.several: dict[str, dict[str, str]] = {}
         self.root_bindings = dict(root.bindings)
 
@@ -137,13 +138,13 @@ class Classes:
         region = node.variants[0]
         scope = parent.static_names
         parent.static_names = scope | {"i", *differing}
-        before = dict(parent.arguments)
+        before, parent.arguments = parent.arguments, {}
         bindings = {name: n.named(name, v) if name in differing else v for name, v in region.bindings if isinstance(v, Num)}
         if "i" in bindings:
             bindings["i"] = n.named("i", 0)
         made = self._with(parent, module, region, bindings)
-        uses_index = "i" in parent.arguments and "i" not in before
-        parent.arguments = {k: None for k in parent.arguments if k in before or k not in ("i", *differing)}
+        uses_index = "i" in parent.arguments
+        parent.arguments = before | {k: None for k in parent.arguments if k not in ("i", *differing)}
         parent.static_names = scope
         loop = self._loop(parent, differing, uses_index, count)
         return statement(f"self.{node.name} = ", f"nn.ModuleList({made} {loop})", 8)
@@ -178,7 +179,7 @@ class Classes:
         base = _mask_name(op)
         key = (base, mask_function(base, op, node.inputs, node.span).lines)
         if key not in self.masks:
-            taken = {name for name, _ in self.masks.values()}
+            taken = {name for name, _ in self.masks.values()} | self.values
             name = next(x for x in (base, *(f"{base}_{i}" for i in range(2, 999))) if x not in taken)
             self.masks[key] = name, mask_function(name, op, node.inputs, node.span)
         name, function = self.masks[key]
@@ -190,9 +191,16 @@ class Classes:
         return "float" if isinstance(found, Num) and isinstance(found.value, float) else "int"
 
 
+def _value_names(root: Region) -> set[str]:
+    """Names that variables may have: a function of the file must have another."""
+    regions = [region for _, region, _ in walk(root)]
+    made = (v for region in regions for node in region.nodes for v in node.outputs)
+    return {v.name for v in (*(v for region in regions for v in region.inputs), *made)}
+
+
 def _mask_name(op: Mask) -> str:
     words = [w for c in conjuncts(op.rule) if (w := _term_name(write(c), op.operands))]
-    return "_".join([*dict.fromkeys(words), "mask"])
+    return "_".join([*(dict.fromkeys(words) or ["visible"]), "mask"])
 
 
 def _term_name(text: str, operands: Iterable[str]) -> str:

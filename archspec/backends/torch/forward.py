@@ -83,11 +83,16 @@ class Body:
             return Code(found)
         value = number.size
         if isinstance(value, poly.Poly) and value == poly.symbol(str(number)):
-            self.sizes.setdefault(str(number))
-            return Code(str(number))
-        symbols = {*self.module.classes.dims, "past"}
-        expr = number.expr if n.reads(number) <= symbols else n.num(value).expr
-        return python(expr, lambda word: self.number(n.symbol(word)).text, self.module.parts.require)
+            return self.variables.solved(str(number)) or self.told(str(number))
+        bound = {name: v for name, v in self.region.bindings if isinstance(v, Num) and not v.static}
+        known = bound | {name: n.symbol(name) for name in (*self.module.classes.dims, "past")}
+        expr = number.expr if n.reads(number) <= known.keys() else n.num(value).expr
+        return python(expr, lambda word: self.number(known[word]).atom, self.module.parts.require)
+
+    def told(self, size: str) -> Code:
+        """A size that no variable shows: the forward method is handed it."""
+        self.sizes.setdefault(size)
+        return Code(size)
 
     def static(self, number: Num) -> Code:
         known = self.module.static_names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archspec.backends.torch.dialect import Mask
 from archspec.backends.torch.layout import commented, docstring, wrapped
@@ -14,6 +14,7 @@ from archspec.ir.graph import Value
 from archspec.ir.types import TensorType
 
 PLACES = ("b", "h", "q", "k")
+LOCALS = (*PLACES, "mask", "start", "queries", "keys", "device", "torch", "abs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ def mask_function(name: str, op: Mask, operands: tuple[Value | None, ...], span:
 
     Raises `UnsupportedError` U003 for a rule that this backend cannot write.
     """
+    rule, spelt = op.rule, _spelt(op)
+    op = _respelt(op, spelt)
     given = {key: v for key, v in zip(op.operands, operands, strict=True) if v is not None}
     writer = _Writer({key: v.type for key, v in given.items()}, span)
     terms = conjuncts(op.rule)
@@ -40,9 +43,39 @@ def mask_function(name: str, op: Mask, operands: tuple[Value | None, ...], span:
     params = [_annotated(a, given) for a in arguments]
     result = "Tensor | None" if optional else "Tensor"
     head = wrapped(f"def {name}(", params, f") -> {result}:", 0)
-    doc = [f"True where a query may look: {write(op.rule)}."]
+    doc = [f"True where a query may look: {write(rule)}."]
     doc += ["", "None where the attention's own causal flag says the same."] if op.implied else []
-    return MaskFunction((*head, *docstring(doc, 4), *(f"    {line}" if line else "" for line in body)), arguments)
+    return MaskFunction((*head, *docstring(doc, 4), *(f"    {line}" if line else "" for line in body)), tuple(_meant(a, spelt) for a in arguments))
+
+
+def _spelt(op: Mask) -> dict[str, str]:
+    """Other words for operands and numbers that are called like a variable of the function."""
+    words = (*op.operands, *(word for word, _ in op.names))
+    return {word: next(x for x in (word + "_" * i for i in range(1, 99)) if x not in words) for word in words if word in LOCALS}
+
+
+def _respelt(op: Mask, spelt: dict[str, str]) -> Mask:
+    def go(x: Expr) -> Expr:
+        match x:
+            case Index(base=Name(id=word)):
+                return replace(x, base=Name(spelt.get(word, word)))
+            case Name(id=word) if word not in PLACES:
+                return Name(spelt.get(word, word))
+            case Binary():
+                return replace(x, left=go(x.left), right=go(x.right))
+            case Unary():
+                return replace(x, operand=go(x.operand))
+            case Call():
+                return replace(x, args=tuple(map(go, x.args)))
+            case _:
+                return x
+
+    operands = tuple(spelt.get(word, word) for word in op.operands)
+    return replace(op, rule=go(op.rule), operands=operands, names=tuple((spelt.get(w, w), n) for w, n in op.names))
+
+
+def _meant(word: str, spelt: dict[str, str]) -> str:
+    return next((meant for meant, other in spelt.items() if other == word), word)
 
 
 def _annotated(name: str, given: dict[str, Value]) -> str:

@@ -10,18 +10,23 @@ from archspec.backends.torch.initial import init_method
 from archspec.backends.torch.layout import docstring, wrapped
 from archspec.backends.torch.module import Module, held_back
 from archspec.backends.torch.nodes import write_node, write_nodes
+from archspec.dims import num as n
 from archspec.dims.num import Num
-from archspec.ir.graph import Apply, Graph, Loss, Region, Value, parameter_count
+from archspec.ir.graph import Apply, Graph, Loss, Region, Repeat, Value, parameter_count
 
 
 @dataclass(slots=True)
 class Model:
-    """The root region's class, with defaults of inputs, losses and the cache."""
+    """The root region's class, with defaults of inputs, losses and the cache.
+
+    `measured`: inputs that nothing reads, but for their sizes.
+    """
 
     graph: Graph
     root: Region
     module: Module
     classes: Classes
+    measured: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -36,7 +41,7 @@ class Model:
         used = {v.name for node in self.root.nodes for v in node.inputs if v is not None} | {v.name for v in self.root.outputs}
         if self.graph.defaults:
             used |= {v.name for v in self.graph.defaults.inputs}
-        return used
+        return used | self.measured
 
     def defaulted(self) -> dict[str, Value]:
         return {v.name: v for v in self.graph.defaults.outputs} if self.graph.defaults else {}
@@ -49,6 +54,15 @@ class Model:
 
     def write(self) -> Body:
         """The forward method's statements."""
+        body = self.written()
+        missing = body.sizes.keys() - {"past"}
+        if missing and not self.measured:
+            self.measured = frozenset(v.name for v in self.root.inputs if missing & {s for d in v.type.shape for s in n.reads(d)})
+            body = self.written()
+        self.module.body = body
+        return body
+
+    def written(self) -> Body:
         self.module.region = self.root
         body = Body(self.module, self.root)
         body.begin(self.inputs(), self.root.nodes, self.root.outputs)
@@ -64,7 +78,6 @@ class Model:
         body.lines += statement("return ", text, 8)
         if "past" in body.sizes or any("past" in line for line in body.lines):
             body.lines.insert(0, f"        past = {self.past()} if cache is not None else 0")
-        self.module.body = body
         return body
 
     def write_defaults(self, body: Body, defaults: Region) -> None:
@@ -243,5 +256,14 @@ def _empty(module: Module, owner: str) -> str:
             made.append("Held()")
         else:
             inner = _empty(module.child(module.region_of(name)), f"{owner}.{name}")
-            made.append(inner if kind == "call" else f"[{inner} for _ in {owner}.{name}]")
+            made.append(inner if kind == "call" else f"[{inner} for _ in {_layers(module, owner, name)}]")
     return made[0] if len(made) == 1 else f"[{', '.join(made)}]"
+
+
+def _layers(module: Module, owner: str, name: str) -> str:
+    """What gives as many items as a loop has layers."""
+    shared = next((n for n in module.region.nodes if isinstance(n, Repeat) and n.name == name and n.shared), None)
+    if shared is None:
+        return f"{owner}.{name}"
+    assert module.body is not None
+    return f"range({module.body.number(shared.count).text.replace('self.', f'{owner}.')})"

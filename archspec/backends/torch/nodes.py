@@ -79,13 +79,13 @@ def repeat(body: Body, node: Repeat) -> None:
     layer = body.module.layer_name(node, body.variables)
     cache = body.module.cache_of(node.name)
     given = [*names, *rest, *sizes, *([f"{cache}[i] if cache is not None else None"] if module.stateful and cache else [])]
-    called = layer
-    head = f"for {layer} in self.{node.name}:"
+    keeps = module.stateful and cache
     if node.shared:
-        head, called = f"for _ in range({body.number(node.count).text}):", f"self.{node.name}[0]"
-    if module.stateful and cache:
-        head = f"for i, {layer} in enumerate(self.{node.name}):"
-    body.line(head)
+        called = f"self.{node.name}[0]"
+        body.line(f"for {'i' if keeps else '_'} in range({body.number(node.count).text}):")
+    else:
+        called = layer
+        body.line(f"for i, {layer} in enumerate(self.{node.name}):" if keeps else f"for {layer} in self.{node.name}:")
     body.indent += 4
     body.write(", ".join(names), f"{called}({', '.join(given)})")
     body.indent -= 4

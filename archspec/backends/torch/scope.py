@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from archspec.backends.torch.code import Code
+from archspec.backends.torch.code import PRODUCT, Code
+from archspec.dims import poly
 from archspec.dims.num import Num, same
 from archspec.ir.graph import Value
 
@@ -52,10 +54,26 @@ class Variables:
 
     def size(self, number: Num) -> str | None:
         """`x.shape[1]`: where a variable has an axis of this size."""
-        for name, value in self.holds.items():
-            if value.optional:
-                continue
-            for axis, dim in enumerate(value.type.shape):
-                if same(dim, number):
-                    return f"{name}.shape[{axis}]"
+        return next((text for text, dim in self._axes() if same(dim, number)), None)
+
+    def solved(self, symbol: str) -> Code | None:
+        """`x.shape[2] // 2`: a size from an axis that is a multiple of it, and a number."""
+        for text, dim in self._axes():
+            factor, rest = _linear(dim.size, symbol)
+            if factor:
+                moved = f"({text} - {rest})" if rest > 0 else f"({text} + {-rest})" if rest else text
+                return Code(f"{moved} // {factor}", PRODUCT) if factor != 1 else Code(moved)
         return None
+
+    def _axes(self) -> Iterator[tuple[str, Num]]:
+        """The axes at hand. A mask may be broadcast, so its axes say nothing."""
+        for name, value in self.holds.items():
+            if not value.optional and (value.type.dtype, value.type.rank) != ("bool", 4):
+                yield from ((f"{name}.shape[{axis}]", dim) for axis, dim in enumerate(value.type.shape))
+
+
+def _linear(size: float | poly.Poly, symbol: str) -> tuple[int, int]:
+    """`a, b` where the size is a * symbol + b; 0, 0 where it is not."""
+    terms = dict(size.terms) if isinstance(size, poly.Poly) else {}
+    factor, rest = terms.pop(((poly.Symbol(symbol), 1),), 0), terms.pop((), 0)
+    return (0, 0) if terms else (factor, rest)

@@ -41,7 +41,7 @@ def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) ->
     assert q is not None and k is not None
     _check(node, op, implementation)
     nodes: list[Node] = []
-    causal = implementation == "sdpa" and bias is None and op.mask is not None and is_causal(op.mask)
+    causal = implementation == "sdpa" and bias is None and op.mask is not None and is_causal(op.mask) and _may_lack(operands)
     mask = None
     if op.mask is not None:
         kind = Mask(op.mask, op.start, q.type.shape[2], k.type.shape[2], op.operands, op.names, causal)
@@ -89,8 +89,11 @@ def _fixed(rule: Expr) -> list[Expr]:
 
 def may_be_absent(rule: Expr, operands: list[Value | None], *, implied: bool) -> bool:
     """Whether nothing is left of the mask when its absent operands are."""
-    absent = all(x is None or x.optional for x in operands)
+    absent = _may_lack(operands)
     plain = [c for c in conjuncts(rule) if "[" not in write(c)]
     return absent and (implied or not plain)
 
 
+def _may_lack(operands: list[Value | None]) -> bool:
+    """Whether all operands may be absent."""
+    return all(x is None or x.optional for x in operands)

@@ -49,11 +49,10 @@ def _child(node: Call | Repeat, made: dict[Any, tuple[Value, ...]], taken: set[s
     for region in node.regions:
         region = replace(region, nodes=_nodes(region))
         region, lifted = _lift(region, carried)
-        pairs: list[tuple[Value, Value]] = []
         outer = {v.name: o for v, o in zip(region.inputs, node.inputs, strict=True)}
-        for inner in lifted:
-            pairs += zip(inner.outputs, _place(inner, region, outer, before, made, taken), strict=True)
-        added.append(pairs)
+        placed = [(v, o) for inner in lifted for v, o in zip(inner.outputs, _place(inner, region, outer, before, made, taken), strict=True)]
+        read = {v.name for kept in region.nodes for v in kept.inputs if v is not None}
+        added.append([(v, o) for v, o in placed if v.name in read])
         regions.append(region)
     for pairs in added:
         extra += [o for _, o in pairs if o not in extra]
@@ -104,10 +103,20 @@ def _place(
 
 def _receive(region: Region, pairs: list[tuple[Value, Value]], extra: list[Value]) -> Region:
     """The region with one more input per lifted value; those that it does not use get a name of their own."""
-    inner = {o.name: v for v, o in pairs}
-    taken = {v.name for v in region.inputs} | {o.name for node in region.nodes for o in node.outputs}
+    inner: dict[str, Value] = {}
+    for value, outer in pairs:
+        region = _reading(region, value, inner.setdefault(outer.name, value))
+    taken = {v.name for v in (*region.inputs, *inner.values())} | {o.name for node in region.nodes for o in node.outputs}
     inputs = tuple(inner.get(o.name) or replace(o, name=fresh(o.name, taken)) for o in extra)
     return replace(region, inputs=(*region.inputs, *inputs))
+
+
+def _reading(region: Region, old: Value, new: Value) -> Region:
+    """The region with `new` wherever it read `old`."""
+    if old == new:
+        return region
+    nodes = tuple(replace(node, inputs=tuple(new if v == old else v for v in node.inputs)) for node in region.nodes)
+    return replace(region, nodes=nodes)
 
 
 def _outward_op(op: Op, bindings: tuple[tuple[str, Setting], ...]) -> Op:

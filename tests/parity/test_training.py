@@ -1,0 +1,91 @@
+"""Losses and gradients equal the reference's."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests.parity.catalog import ALL, Edits, Loss, Model
+from tests.parity.compare import Expected
+from tests.parity.conftest import Rigs
+from tests.parity.draw import draw
+from tests.parity.rig import Inputs, Rig, doubled, save
+
+TRAINED = [(model, model.loss) for model in ALL if model.loss]
+MODELS = [pytest.param(*pair, id=pair[0].name) for pair in TRAINED]
+MUTANTS = [
+    pytest.param(m, loss, e, id=f"{m.name}-{n}") for m, loss in TRAINED for n, e in loss.mutants.items()
+]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A loss and its gradients by the names of parameters."""
+
+    loss: Inputs
+    gradients: Inputs
+
+    @classmethod
+    def of(cls, module: nn.Module, loss: torch.Tensor) -> "Learned":
+        loss.backward()
+        named = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
+        return cls({"loss": loss.detach()}, named)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize(("model", "loss"), MODELS)
+def test_losses_and_gradients_equal(rigs: Rigs, model: Model, loss: Loss, attention: str, tmp_path: Path):
+    rig = rigs(model)
+    module: Any = rig.ours(attention)
+    got = Learned.of(module, module.loss(**read(rig, loss)))
+    single, double = theirs(rig, loss)
+    assert Expected.measured(single.loss, double.loss).excess(got.loss) <= 1
+    excesses = gradients(rig, single, double, tmp_path).excesses(got.gradients)
+    assert {name: excess for name, excess in excesses.items() if excess > 1} == {}
+
+
+@pytest.mark.parametrize(("model", "loss", "edits"), MUTANTS)
+def test_a_mutant_has_another_loss(rigs: Rigs, model: Model, loss: Loss, edits: Edits, tmp_path: Path):
+    rig = rigs(model)
+    module = rig.ours(spec=model.written(edits, tmp_path))
+    single, double = theirs(rig, loss)
+    got = {"loss": module.loss(**read(rig, loss)).detach()}
+    assert Expected.measured(single.loss, double.loss).excess(got) > 10
+
+
+def read(rig: Rig, loss: Loss) -> Inputs:
+    """What our loss takes."""
+    case = rig.model.cases[loss.case]
+    given = rig.inputs(loss.case) | draw(case, loss.inputs, rig.model.name)
+    return {name: value for name, value in given.items() if name not in loss.fed}
+
+
+def theirs(rig: Rig, loss: Loss) -> tuple[Learned, Learned]:
+    """What the reference learns, in fp32 and in fp64."""
+    given = read(rig, loss)
+    arguments = {name: value for name, value in given.items() if name not in loss.inputs}
+    arguments |= {name: given[ours] for name, ours in loss.theirs.items()}
+    references = copy.deepcopy(rig.reference), doubled(rig.reference)
+    single, double = (Learned.of(each, each(**arguments).loss) for each in references)
+    return single, double
+
+
+def gradients(rig: Rig, single: Learned, double: Learned, folder: Path) -> Expected:
+    """The reference's gradients and their noise by our names: both take the way that weights take."""
+    noise = {n: (double.gradients[n] - g).abs() for n, g in single.gradients.items()}
+    values, off = (as_ours(rig, t, folder / n) for n, t in (("values", single.gradients), ("noise", noise)))
+    return Expected(values, {name: tensor.max().item() for name, tensor in off.items()})
+
+
+def as_ours(rig: Rig, tensors: Inputs, folder: Path) -> Inputs:
+    """Tensors of the reference, saved as its checkpoint and read through the spec's map of weights."""
+    carrier = copy.deepcopy(rig.reference)
+    with torch.no_grad():
+        for name, parameter in carrier.named_parameters():
+            parameter.copy_(tensors[name])
+    save(carrier, folder)
+    return {name: p.detach() for name, p in rig.ours(weights=folder).named_parameters()}
