@@ -18,7 +18,7 @@ from archspec.errors import ArchspecError
 FINDINGS, INTERRUPTED = 1, 130
 _FORMAT = "archspec.format"
 _ATTENTION = ("sdpa", "eager")
-SEED = click.IntRange(0, 2**63 - 1)
+SEED = click.IntRange(0, 2**32 - 1)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

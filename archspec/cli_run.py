@@ -100,15 +100,15 @@ def _ids(context: click.Context, parameter: click.Parameter, value: str | None) 
     metavar="P",
     help="Draw from the fewest tokens of probability P together.",
 )
-@click.option("--seed", type=SEED, help="Draw the same tokens each time.")
+@click.option("--seed", type=SEED, metavar="SEED", help="Draw the same tokens each time.")
 @click.option("--eos-id", type=int, metavar="ID", help="Stop behind this token.")
 @click.option("--start-id", type=int, metavar="ID", help="What the decoder behind an encoder begins with.")
 @format_option
 def run(**given: Any) -> None:  # fmt: skip
     """Run a model on a prompt.
 
-    A decoder continues the prompt, with a cache, and its tokens are written as they come. An encoder-decoder
-    reads the prompt and answers. A model that does not decode writes the shapes of its outputs, and the
+    A decoder continues the prompt, with a cache, and its tokens are written as they come; behind an encoder
+    it answers the prompt. Of a model that does not decode, the shapes of its outputs are written, and the
     likeliest tokens where it scores a vocabulary.
     """
     request = Request(**given)

@@ -38,7 +38,7 @@ class _Generator(GenerateJsonSchema):
 
 def schema() -> Schema:
     """A JSON Schema (2020-12) that every valid document meets."""
-    out = Document.model_json_schema(schema_generator=_Generator)
+    out = _tidy(Document.model_json_schema(schema_generator=_Generator))
     properties, defs = out["properties"], out["$defs"]
     defs |= _steps() | {"Weights": _open(WeightRules.model_json_schema(schema_generator=_Generator))}
     block = defs["Block"]["properties"]
@@ -54,7 +54,7 @@ def schema() -> Schema:
         {"required": ["extends"]},
         {"required": ["archspec", "name", "inputs", "model", "outputs"]},
     ]
-    return _tidy({"$schema": "https://json-schema.org/draft/2020-12/schema", **out})
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **out}
 
 
 def _ref(name: str) -> Schema:
@@ -142,7 +142,7 @@ def _arguments(kind: type[Component], word: str) -> Schema:
     inner = made.pop("$defs", {})
     made["properties"] = {**made.get("properties", {}), **_COMMON, "op": {"const": word}}
     made.pop("required", None)
-    return _inlined(made, inner)
+    return _inlined(_tidy(made), _tidy(inner))
 
 
 def _inlined(value: Any, defs: Schema) -> Any:
@@ -209,14 +209,15 @@ def _object(properties: Schema, *required: str) -> Schema:
 
 
 def _tidy(value: Any) -> Any:
-    """Without the titles that pydantic makes of names."""
+    """Without the titles that pydantic makes of names; keys of a pattern are all that a table may have."""
     if isinstance(value, list):
         return [_tidy(item) for item in cast("list[Any]", value)]
-    if isinstance(value, dict):
-        table = cast("Schema", value)
-        return {
-            key: _tidy(inner)
-            for key, inner in table.items()
-            if not (key == "title" and isinstance(inner, str))
-        }
-    return value
+    if not isinstance(value, dict):
+        return value
+    table = {key: _tidy(inner) for key, inner in cast("Schema", value).items()}
+    if isinstance(table.get("title"), str):
+        del table["title"]
+    for pattern, inner in table.pop("patternProperties", {}).items():
+        table["propertyNames"] = {**table.get("propertyNames", {}), "pattern": pattern}
+        table["additionalProperties"] = inner
+    return table

@@ -37,6 +37,9 @@ def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
     if step.body is not None and _moves_stack(step.body):
         return _unrolled(frame, step, name, int(count), start)
     layers, schedule = _variants(frame, step, name, int(count), start)
+    if shared and len(layers) > 1:
+        message = "shared layers are one layer, but 'vary' or the index makes them differ"
+        raise Problem("L011", message, hint="take 'shared' out, or what differs")
     if any(len(out) != 1 or not _alike(out[0], start) for _, out, _ in layers):
         if shared:
             out = layers[0][1][0]

@@ -36,7 +36,7 @@ def _section(name: str, key: Scalar, value: Node, comments: Mapping[str, str]) -
     if not isinstance(value, Table) or not value.entries:
         yield from _entry(key, value, 0, deep=False)
         return
-    yield f"{_scalar(key, False)}:"
+    yield f"{_key(key, False)}:"
     for inner, below in value.entries:
         *lines, last = _entry(inner, below, 2, deep=True)
         comment = comments.get(f"{name}.{inner.value}")
@@ -45,7 +45,7 @@ def _section(name: str, key: Scalar, value: Node, comments: Mapping[str, str]) -
 
 def _entry(key: Scalar, value: Node, indent: int, *, deep: bool) -> Iterator[str]:
     """`key: value`, on one line or with the value's lines below; `deep`: braces are allowed."""
-    head = f"{' ' * indent}{_scalar(key, False)}:"
+    head = f"{' ' * indent}{_key(key, False)}:"
     if isinstance(value, Scalar):
         yield f"{head} {_scalar(value, False)}"
     elif not _children(value):
@@ -99,17 +99,22 @@ def _children(node: Node) -> tuple[Node, ...]:
 
 def _flow(node: Node) -> str:
     if isinstance(node, Table):
-        return "{" + ", ".join(f"{_scalar(key, True)}: {_flow(value)}" for key, value in node.entries) + "}"
+        return "{" + ", ".join(f"{_key(key, True)}: {_flow(value)}" for key, value in node.entries) + "}"
     if isinstance(node, Sequence):
         return "[" + ", ".join(map(_flow, node.items)) + "]"
     return _scalar(node, True)
 
 
+def _key(key: Scalar, flow: bool) -> str:
+    """A key; an integer stands as its digits."""
+    text = str(key.value)
+    return text if isinstance(resolve_plain(text), int) and text.isdigit() else _scalar(key, flow)
+
+
 def _scalar(node: Scalar, flow: bool) -> str:
     if not isinstance(node.value, str):
         return "null" if node.value is None else node.text
-    is_number_key = node.text == node.value and node.text.isdigit()
-    plain = not node.quoted and (is_number_key or _is_plain(node.value, flow))
+    plain = not node.quoted and _is_plain(node.value, flow)
     return node.value if plain else _quoted(node.value)
 
 

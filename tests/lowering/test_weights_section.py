@@ -12,7 +12,7 @@ from archspec.spec.yaml import load_text
 HEAD = """\
 archspec: 1
 name: m
-params: {width: 4, heads: 2, gated: true, kind: fast, sizes: [1, 2*heads]}
+params: {dim: 4, heads: 2, gated: true, kind: fast, sizes: [1, 2*heads]}
 inputs: {x: "float[B, S]"}
 model: [{y: "x + 1"}]
 outputs: {y: y}
@@ -32,26 +32,30 @@ def refused(text: str) -> list[tuple[str, int, int]]:
     return [(d.code, d.span.line, d.span.column) for d in error.value.diagnostics if d.span]
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("config: {a: width, b: 2*width + 1, c: gelu_new, d: kind, e: sizes, f: [1, heads], g: gated}",
-         {"a": 4, "b": 9, "c": "gelu_new", "d": "fast", "e": [1, 4], "f": [1, 2], "g": True}),
-        ("""config: {a: '"gated-gelu" if gated else "relu"', b: null, c: 1e-5, d: 1, e: false}""",
-         {"a": "gated-gelu", "b": None, "c": 1e-5, "d": 1, "e": False}),
-        ("config: {a: {to: 1, when: gated}, b: {to: 1, when: not gated}, c: {d: width}}", {"a": 1, "c": {"d": 4}}),
-        ("class: '\"A\" if gated else \"B\"'", "A"),
-        ("base_prefix: kind", "fast"),
-        ("rename: {a.*.b: c.*.d, kind: kind, e: {to: f, when: gated}, g: {to: h, when: width == 3}}",
-         {"a.*.b": "c.*.d", "kind": "kind", "e": "f"}),
-        ("segments: {up: '\"wi_1\" if gated else \"wi\"', when: then}", {"up": "wi_1", "when": "then"}),
-        ("ignore: [a.b, {to: c, when: gated}, {to: d, when: not gated}]", ["a.b", "c"]),
-        ("split: {qkv: {into: [q, k, kind], sizes: [heads*2, heads, heads], when: gated}, x: {into: [a, b], when: not gated}}",
-         {"qkv": {"into": ["q", "k", "kind"], "sizes": [4, 2, 2]}}),
-        ("rope: {q: {head_dim: width//heads, hub: interleaved}}", {"q": {"head_dim": 2, "hub": "interleaved"}}),
-        ("reshape: {a: [heads, -1]}", {"a": [2, -1]}),
-    ],
-)  # fmt: skip
+CHOSEN = """'"gated-gelu" if gated else "relu"'"""
+CASES: list[tuple[str, Any]] = [
+    ("config: {a: dim, b: 2*dim + 1, c: gelu_new, d: kind}", {"a": 4, "b": 9, "c": "gelu_new", "d": "fast"}),
+    ("config: {e: sizes, f: [1, heads], g: gated}", {"e": [1, 4], "f": [1, 2], "g": True}),
+    (f"config: {{a: {CHOSEN}, b: null, c: 1e-5}}", {"a": "gated-gelu", "b": None, "c": 1e-5}),
+    ("config: {a: {to: 1, when: gated}, b: {to: 1, when: not gated}}", {"a": 1}),
+    ("config: {c: {d: dim}}", {"c": {"d": 4}}),
+    ('class: \'"A" if gated else "B"\'', "A"),
+    ("base_prefix: kind", "fast"),
+    ("rename: {a.*.b: c.*.d, kind: kind}", {"a.*.b": "c.*.d", "kind": "kind"}),
+    ("rename: {e: {to: f, when: gated}, g: {to: h, when: dim == 3}}", {"e": "f"}),
+    ('segments: {up: \'"wi_1" if gated else "wi"\', when: then}', {"up": "wi_1", "when": "then"}),
+    ("ignore: [a.b, {to: c, when: gated}, {to: d, when: not gated}]", ["a.b", "c"]),
+    (
+        "split: {q: {into: [a, kind], sizes: [heads*2, 1], when: gated}}",
+        {"q": {"into": ["a", "kind"], "sizes": [4, 1]}},
+    ),
+    ("split: {q: {into: [a, b], when: not gated}}", {}),
+    ("rope: {q: {head_dim: dim//heads, hub: half}}", {"q": {"head_dim": 2, "hub": "half"}}),
+    ("reshape: {a: [heads, -1]}", {"a": [2, -1]}),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), CASES, ids=[text for text, _ in CASES])
 def test_values_are_computed_and_names_are_not(text: str, value: Any):
     assert list(read(text).plain.values()) == [value]
 
@@ -59,14 +63,18 @@ def test_values_are_computed_and_names_are_not(text: str, value: Any):
 def test_parts_know_their_places():
     spans = read("rename:\n  a.*.b: c\n  d: e\nignore: [f, g]").spans
     assert {path: (span.line, span.column) for path, span in spans.items()} == {
-        "rename": (9, 5), "rename.a.*.b": (10, 7), "rename.d": (11, 7), "ignore": (12, 5), "ignore.0": (12, 14),
+        "rename": (9, 5),
+        "rename.a.*.b": (10, 7),
+        "rename.d": (11, 7),
+        "ignore": (12, 5),
+        "ignore.0": (12, 14),
         "ignore.1": (12, 17),
-    }  # fmt: skip
+    }
 
 
 def test_every_finding_is_collected_with_its_place():
-    text = "config:\n  a: widht*2\n  b: 1 +\n  c: gated-gelu\nrename:\n  d: {to: e, when: width}"
-    assert refused(text) == [("N001", 10, 10), ("N010", 11, 13), ("N002", 12, 10), ("S003", 14, 23)]
+    text = "config:\n  a: dmi*2\n  b: 1 +\n  c: gated-gelu\nrename:\n  d: {to: e, when: dim}"
+    assert refused(text) == [("N001", 10, 10), ("N010", 11, 12), ("N001", 12, 16), ("S003", 14, 24)]
 
 
 def test_a_text_that_is_no_expression_says_how_to_write_it():

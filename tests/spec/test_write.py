@@ -1,5 +1,6 @@
 """Nodes as YAML: whatever loads is written so that it loads to the same values, in canonical layout."""
 
+import json
 from typing import Any
 
 import pytest
@@ -14,24 +15,58 @@ from archspec.spec.write import write
 from archspec.spec.yaml import load_file, load_text
 
 HERE = Span(Source("test", ""), 1, 1, 1, 1)
-TEXTS = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters="\ufeff")
+LETTERS = st.characters(
+    codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters="\ufeff"
 )
+TEXTS = st.text(LETTERS)
 TRICKY = st.sampled_from(
-    ["", " a", "a ", "a: b", "a:", ": a", "a #b", "#a", "- a", "-", "---", "...", "[a, b]", "{a}", "*a", "&a", "!a", "no", "true", "null",
-     "~", "010", "1e3", "0x1f", "a, b", "a\nb", "'a'", '"a"', "\\n", "@a", "`a", "%a", "?", "? a", "|", ">", ".inf", "<<", "int64[B, S]",
-     "h.*.attn", "a if b == \"c\" else d"]
-)  # fmt: skip
+    [
+        *(
+            "",
+            " a",
+            "a ",
+            "a: b",
+            "a:",
+            ": a",
+            "a #b",
+            "#a",
+            "- a",
+            "-",
+            "---",
+            "...",
+            "[a, b]",
+            "{a}",
+            "*a",
+            "&a",
+            "!a",
+        ),
+        *(
+            "no",
+            "true",
+            "null",
+            "~",
+            "010",
+            "1e3",
+            "0x1f",
+            "a, b",
+            "a\nb",
+            "'a'",
+            '"a"',
+            "\\n",
+            "@a",
+            "`a",
+            "%a",
+            "?",
+            "? a",
+        ),
+        *("|", ">", ".inf", "<<", "int64[B, S]", "h.*.attn", 'a if b == "c" else d'),
+    ]
+)
 WORDS = TEXTS | TRICKY
 
 
 def scalar(value: Any) -> Scalar:
-    shown = (
-        {None: "null", True: "true", False: "false"}.get(value, repr(value))
-        if not isinstance(value, str)
-        else value
-    )
-    return Scalar(value, shown, HERE, quoted=False)
+    return Scalar(value, value if isinstance(value, str) else json.dumps(value), HERE)
 
 
 def node(value: Any) -> Node:
@@ -42,11 +77,12 @@ def node(value: Any) -> Node:
     return scalar(value)
 
 
+NUMBERS = st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.recursive(
-    WORDS | st.booleans() | st.none() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False),
+    WORDS | st.booleans() | st.none() | NUMBERS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
     max_leaves=20,
-)  # fmt: skip
+)
 
 
 @given(st.dictionaries(WORDS, VALUES, min_size=1, max_size=4))

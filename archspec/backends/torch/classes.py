@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from archspec.backends.torch.dialect import Mask
@@ -55,14 +55,23 @@ class Classes:
         self.several: dict[str, dict[str, str]] = {}
         self.root_bindings = dict(root.bindings)
 
-    def module(self, region: Region, parent: Module) -> Module:
-        """The class of a region inside `parent`."""
+    def modules(self, regions: Sequence[Region], parent: Module) -> list[Module]:
+        """The classes of regions inside `parent`. Layers of one loop are called alike."""
+        made = [self.opened(region, parent) for region in regions]
+        sizes = tuple(dict.fromkeys(size for module in made for size in module.sizes))
+        keeps = any(module.stateful for module in made)
+        for module in made:
+            module.sizes, module.handed = sizes, keeps
+            if module.leaf is None:
+                self.settle(module, parent)
+        return made
+
+    def opened(self, region: Region, parent: Module) -> Module:
+        """A region's class that has no name yet."""
         scope = frozenset(parent.static_names | {name for name, v in region.bindings if isinstance(v, Num) and v.static})
         symbolic = {name for name, v in region.bindings if isinstance(v, Num) and not v.static}
         module = Module(self, region, region.name, scope - symbolic, self.parts)
         module.write()
-        if module.leaf is None:
-            self.settle(module, parent)
         return module
 
     def settle(self, module: Module, parent: Module) -> None:

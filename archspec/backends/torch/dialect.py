@@ -58,6 +58,7 @@ class Attend(Op):
     scale: Num
     softcap: Num | None
     dropout: Num
+    start: Num
     causal: bool
     biased: bool
 

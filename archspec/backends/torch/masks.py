@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from archspec.backends.torch.dialect import Mask
 from archspec.backends.torch.layout import commented, docstring, wrapped
-from archspec.backends.torch.passes.attention import conjuncts, may_be_absent
+from archspec.backends.torch.passes.attention import conjuncts, is_causal, may_be_absent
 from archspec.backends.torch.python import python
+from archspec.dims import num as n
 from archspec.dims.expr import Binary, Call, Expr, Index, Name, Unary, names, write
+from archspec.dims.num import Num
 from archspec.errors import Diagnostic, Span, UnsupportedError
 from archspec.ir.graph import Value
 from archspec.ir.types import TensorType
 
 PLACES = ("b", "h", "q", "k")
-LOCALS = (*PLACES, "mask", "start", "queries", "keys", "device", "torch", "abs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,52 +31,20 @@ def mask_function(name: str, op: Mask, operands: tuple[Value | None, ...], span:
 
     Raises `UnsupportedError` U003 for a rule that this backend cannot write.
     """
-    rule, spelt = op.rule, _spelt(op)
-    op = _respelt(op, spelt)
     given = {key: v for key, v in zip(op.operands, operands, strict=True) if v is not None}
-    writer = _Writer({key: v.type for key, v in given.items()}, span)
+    writer = _Writer({key: v.type for key, v in given.items()}, op.queries, span)
     terms = conjuncts(op.rule)
     plain = [t for t in terms if not _tensors(t)]
     looked = [t for t in terms if _tensors(t)]
     body = _start(op, plain, looked, given, writer)
     arguments = _arguments(op, plain, looked, body)
-    optional = may_be_absent(op.rule, list(operands), implied=op.implied)
+    optional = may_be_absent(op.rule, list(operands))
     params = [_annotated(a, given) for a in arguments]
     result = "Tensor | None" if optional else "Tensor"
     head = wrapped(f"def {name}(", params, f") -> {result}:", 0)
-    doc = [f"True where a query may look: {write(rule)}."]
+    doc = [f"True where a query may look: {write(op.rule)}."]
     doc += ["", "None where the attention's own causal flag says the same."] if op.implied else []
-    return MaskFunction((*head, *docstring(doc, 4), *(f"    {line}" if line else "" for line in body)), tuple(_meant(a, spelt) for a in arguments))
-
-
-def _spelt(op: Mask) -> dict[str, str]:
-    """Other words for operands and numbers that are called like a variable of the function."""
-    words = (*op.operands, *(word for word, _ in op.names))
-    return {word: next(x for x in (word + "_" * i for i in range(1, 99)) if x not in words) for word in words if word in LOCALS}
-
-
-def _respelt(op: Mask, spelt: dict[str, str]) -> Mask:
-    def go(x: Expr) -> Expr:
-        match x:
-            case Index(base=Name(id=word)):
-                return replace(x, base=Name(spelt.get(word, word)))
-            case Name(id=word) if word not in PLACES:
-                return Name(spelt.get(word, word))
-            case Binary():
-                return replace(x, left=go(x.left), right=go(x.right))
-            case Unary():
-                return replace(x, operand=go(x.operand))
-            case Call():
-                return replace(x, args=tuple(map(go, x.args)))
-            case _:
-                return x
-
-    operands = tuple(spelt.get(word, word) for word in op.operands)
-    return replace(op, rule=go(op.rule), operands=operands, names=tuple((spelt.get(w, w), n) for w, n in op.names))
-
-
-def _meant(word: str, spelt: dict[str, str]) -> str:
-    return next((meant for meant, other in spelt.items() if other == word), word)
+    return MaskFunction((*head, *docstring(doc, 4), *(f"    {line}" if line else "" for line in body)), arguments)
 
 
 def _annotated(name: str, given: dict[str, Value]) -> str:
@@ -86,10 +55,10 @@ def _annotated(name: str, given: dict[str, Value]) -> str:
 
 
 def _start(op: Mask, plain: list[Expr], looked: list[Expr], given: dict[str, Value], writer: _Writer) -> list[str]:
-    if not plain and len(looked) == 1:
-        return _only(looked[0], given, writer)
-    lines = _shortcut(op, looked, given)
     used = {w for t in (*plain, *looked) for w in writer.bare(t)}
+    if len(looked) == 1 and not plain and not used:
+        return _only(looked[0], given, writer)
+    lines = _shortcut(op, plain, looked, given)
     if "q" in used:
         lines.append(commented("q = torch.arange(start, start + queries, device=device)[:, None]", "[Q, 1]"))
     if "k" in used:
@@ -100,6 +69,8 @@ def _start(op: Mask, plain: list[Expr], looked: list[Expr], given: dict[str, Val
     lines.append(f"mask = {joined}" if plain else "mask = torch.ones((), dtype=torch.bool, device=device)")
     for term in looked:
         lines += _narrowed(term, given, writer)
+    if lines[-1].startswith("mask = "):
+        return [*lines[:-1], f"return {lines[-1].removeprefix('mask = ')}"]
     return [*lines, "return mask"]
 
 
@@ -111,13 +82,15 @@ def _only(term: Expr, given: dict[str, Value], writer: _Writer) -> list[str]:
     return [f"return None if {' or '.join(f'{t} is None' for t in optional)} else {text}"]
 
 
-def _shortcut(op: Mask, looked: list[Expr], given: dict[str, Value]) -> list[str]:
-    if not op.implied or any(not given[t].optional for term in looked for t in _tensors(term)):
+def _shortcut(op: Mask, plain: list[Expr], looked: list[Expr], given: dict[str, Value]) -> list[str]:
+    """None, where all operands are absent and nothing else is left to say."""
+    if any(not given[t].optional for term in looked for t in _tensors(term)) or (plain and not is_causal(op.rule)):
         return []
-    absent = [f"{t} is None" for t in given]
-    seen = "start == 0 or queries == 1" if op.start.value != 0 else ""
-    test = " and ".join([*absent, f"({seen})" if absent and seen else seen] if seen else absent)
-    return [f"if {test}:", "    return None"] if test else ["return None"]
+    tests = [f"{t} is None" for t in given]
+    if plain and not (op.implied and op.start.value == 0):
+        seen = "start == 0 or queries == 1" if op.implied else "queries == 1"
+        tests.append(f"({seen})" if tests and op.implied else seen)
+    return [f"if {' and '.join(tests)}:", "    return None"] if tests else ["return None"]
 
 
 def _narrowed(term: Expr, given: dict[str, Value], writer: _Writer) -> list[str]:
@@ -153,8 +126,8 @@ def _arguments(op: Mask, plain: list[Expr], looked: list[Expr], body: list[str])
 
 
 class _Writer:
-    def __init__(self, types: dict[str, TensorType], span: Span | None) -> None:
-        self.types, self.span = types, span
+    def __init__(self, types: dict[str, TensorType], queries: Num, span: Span | None) -> None:
+        self.types, self.queries, self.span = types, queries, span
 
     def bare(self, term: Expr) -> set[str]:
         """Index names a term computes with, apart from looking tensors up."""
@@ -206,11 +179,16 @@ class _Writer:
         if any(p not in PLACES for p in places) or sorted(places, key=PLACES.index) != places or len(set(places)) != len(places):
             raise self.refused(expr)
         base = str(getattr(expr.base, "id", ""))
+        sizes = dict(zip(places, self.types[base].shape, strict=True))
         span = PLACES[PLACES.index(places[0]) :]
-        index = [":" if p in places else "None" for p in span]
+        index = [self.part(p, sizes[p]) if p in places else "None" for p in span]
         while index and index[-1] == ":" and len(index) > 1 and index[0] == ":" and "None" not in index[1:]:
             index.pop()
         return base if set(index) == {":"} else f"{base}[{', '.join(index)}]"
+
+    def part(self, place: str, size: Num) -> str:
+        """The axis, or where it goes over the whole sequence, the queries' part of it."""
+        return "start : start + queries" if place == "q" and not n.same(size, self.queries) else ":"
 
     def refused(self, expr: Expr) -> UnsupportedError:
         hint = "look tensors up at b, h, q, k in this order; put per-head numbers in a tensor"

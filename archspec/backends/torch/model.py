@@ -12,7 +12,8 @@ from archspec.backends.torch.module import Module, held_back
 from archspec.backends.torch.nodes import write_node, write_nodes
 from archspec.dims import num as n
 from archspec.dims.num import Num
-from archspec.ir.graph import Apply, Graph, Loss, Region, Repeat, Value, parameter_count
+from archspec.errors import Diagnostic, UnsupportedError
+from archspec.ir.graph import Apply, Call, Graph, Loss, Region, Repeat, State, Value, parameter_count
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class Model:
 
     def written(self) -> Body:
         self.module.region = self.root
+        self.module.check_names()
         body = Body(self.module, self.root)
         body.begin(self.inputs(), self.root.nodes, self.root.outputs)
         body.variables.blocked |= {"cache", "past"} if self.graph.stream else set()
@@ -77,12 +79,13 @@ class Model:
         text = texts[0] if len(texts) == 1 else f"Output({', '.join(texts)})"
         body.lines += statement("return ", text, 8)
         if "past" in body.sizes or any("past" in line for line in body.lines):
-            body.lines.insert(0, f"        past = {self.past()} if cache is not None else 0")
+            body.lines.insert(0, f"        past = {self.past()}")
         return body
 
     def write_defaults(self, body: Body, defaults: Region) -> None:
         """`if x is None: x = …`, each in turn."""
-        for output in defaults.outputs:
+        read = {v.name for v in self.inputs()}
+        for output in (o for o in defaults.outputs if o.name in read):
             inner = Body(self.module, defaults, indent=12)
             needed = _needed(defaults, output)
             given = [v for v in self.inputs() if v.name not in self.defaulted()]
@@ -97,8 +100,12 @@ class Model:
             body.sizes |= inner.sizes
 
     def past(self) -> str:
-        """Where the cache counts the tokens it has seen."""
-        return _length(self.module, "cache") + ".length"
+        """What counts the tokens already seen: the cache, where there is one."""
+        counted = _length(self.module, "cache")
+        if not counted and self.module.stateful:
+            message = "positions count on while decoding, but no causal attention keeps count of the tokens seen"
+            raise UnsupportedError(Diagnostic("U004", message, None, "take 'stream' out of the spec"))
+        return f"{counted}.length if cache is not None else 0" if counted else "0"
 
     def text(self) -> list[str]:
         """The class."""
@@ -223,9 +230,8 @@ def _needed(region: Region, output: Value) -> tuple:
     return tuple(reversed(kept))
 
 
-def _path(name: str) -> str:
+def _path(name: str, out: str = "self") -> str:
     """`self.h[0].attn.weight` for `h.0.attn.weight`."""
-    out = "self"
     for part in name.split("."):
         out += f"[{part}]" if part.isdigit() else f".{part}"
     return out
@@ -233,37 +239,43 @@ def _path(name: str) -> str:
 
 def _length(module: Module, prefix: str) -> str:
     """The first growing state below a module."""
-    parts = module.cache_parts()
-    for position, (kind, name) in enumerate(parts):
-        here = prefix if len(parts) == 1 else f"{prefix}[{position}]"
-        if kind == "append":
-            return here
-        if kind in ("call", "repeat"):
-            inner = module.child(module.region_of(name))
-            found = _length(inner, here if kind == "call" else f"{here}[0]")
-            if found:
-                return found
+    pieces = module.pieces()
+    for position, piece in enumerate(pieces):
+        here = prefix if len(pieces) == 1 else f"{prefix}[{position}]"
+        if isinstance(piece, State):
+            found = here if piece.kind == "append" else ""
+        elif isinstance(piece, Call):
+            found = _length(module.child(piece.region), here)
+        else:
+            layers = ((module.child(v), f"{here}[{piece.schedule.index(i)}]") for i, v in enumerate(piece.variants))
+            found = next((length for layer, place in layers if (length := _length(layer, place))), "")
+        if found:
+            return found
     return ""
 
 
-def _empty(module: Module, owner: str) -> str:
-    """The expression for an empty cache of a module."""
+def _empty(module: Module, owner: str, depth: int = 1) -> str:
+    """The expression for an empty cache of a module, which `owner` is."""
     made: list[str] = []
-    for kind, name in module.cache_parts():
-        if kind == "append":
-            made.append("KVCache(capacity)")
-        elif kind == "hold":
-            made.append("Held()")
+    for piece in module.pieces():
+        if isinstance(piece, State):
+            made.append("KVCache(capacity)" if piece.kind == "append" else "Held()")
+        elif isinstance(piece, Call):
+            made.append(_empty(module.child(piece.region), _path(piece.region.name, owner), depth))
         else:
-            inner = _empty(module.child(module.region_of(name)), f"{owner}.{name}")
-            made.append(inner if kind == "call" else f"[{inner} for _ in {_layers(module, owner, name)}]")
-    return made[0] if len(made) == 1 else f"[{', '.join(made)}]"
+            made.append(_layers(module, piece, _path(piece.name, owner), depth))
+    return made[0] if len(made) == 1 else f"[{', '.join(made)}]" if made else "None"
 
 
-def _layers(module: Module, owner: str, name: str) -> str:
-    """What gives as many items as a loop has layers."""
-    shared = next((n for n in module.region.nodes if isinstance(n, Repeat) and n.name == name and n.shared), None)
-    if shared is None:
-        return f"{owner}.{name}"
+def _layers(module: Module, node: Repeat, path: str, depth: int) -> str:
+    """A list of the layers' caches; layers that keep alike are not told apart."""
+    word = "layer" if depth == 1 else f"layer_{depth}"
+    one = f"{path}[0]" if node.shared else word
+    kinds = {_empty(module.child(v), one, depth + 1) for v in node.variants}
+    if len(kinds) > 1:
+        return f"[{', '.join(_empty(module.child(node.variants[v]), f'{path}[{i}]', depth) for i, v in enumerate(node.schedule))}]"
+    (text,) = kinds
     assert module.body is not None
-    return f"range({module.body.number(shared.count).text.replace('self.', f'{owner}.')})"
+    owner = path.rpartition(".")[0]
+    over = f"range({module.body.number(node.count).text.replace('self.', f'{owner}.')})" if node.shared else path
+    return f"[{text} for {word if word in text and not node.shared else '_'} in {over}]"

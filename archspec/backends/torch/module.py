@@ -13,11 +13,12 @@ from archspec.backends.torch.layout import docstring, wrapped
 from archspec.backends.torch.nodes import exclusive, write_nodes
 from archspec.backends.torch.parts import Parts
 from archspec.backends.torch.python import python
-from archspec.backends.torch.scope import Variables
+from archspec.backends.torch.scope import METHODS, Variables
 from archspec.dims import num as n
 from archspec.dims.expr import Literal
 from archspec.dims.num import Num
-from archspec.ir.graph import Apply, Call, Region, Repeat
+from archspec.errors import Diagnostic, UnsupportedError
+from archspec.ir.graph import Apply, Call, Region, Repeat, State
 from archspec.ir.ops.state import Hold
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 class Module:
     """One class of the file. `arguments`: the numbers its constructor takes; `sizes`: sizes its forward is told.
 
-    `attributes` maps a number's name to the attribute that keeps it for the forward method.
+    `attributes` maps a number's name to the attribute that keeps it for the forward method. `handed`: a layer that
+    keeps nothing, beside others that do.
     """
 
     classes: Classes
@@ -46,46 +48,38 @@ class Module:
     name: str = ""
     body: Body | None = None
     leaf: str | None = None
+    handed: bool = False
 
     # what the forward method asks
 
     @property
     def stateful(self) -> bool:
-        return bool(self.cache_parts())
+        return bool(self.pieces())
 
-    def cache_parts(self) -> list[tuple[str, str]]:
-        """Pieces of cache in order: (kind, name), where kind is `append`, `hold`, `call` or `repeat`."""
-        own = [(state.kind, state.name) for state in self.region.states]
-        for node in self.region.nodes:
-            if isinstance(node, Call) and not node.shared and self.child(node.region).stateful:
-                own.append(("call", node.region.name))
-            elif isinstance(node, Repeat) and self.child(node.variants[0]).stateful:
-                own.append(("repeat", node.name))
-        return own
+    def pieces(self) -> list[State | Call | Repeat]:
+        """What keeps a piece of the cache, in order; a module that is called twice keeps one for each call."""
+        nodes = (node for node in self.region.nodes if not isinstance(node, Apply))
+        return [*self.region.states, *(node for node in nodes if any(map(keeps, node.regions)))]
 
-    def _cache(self, kinds: tuple[str, ...], name: str) -> str | None:
-        parts = self.cache_parts()
-        for position, (kind, part) in enumerate(parts):
-            if kind in kinds and part == name:
-                return "cache" if len(parts) == 1 else f"cache[{position}]"
-        return None
+    def _cache(self, position: int) -> str:
+        return "cache" if len(self.pieces()) == 1 else f"cache[{position}]"
 
-    def cache_of(self, name: str) -> str | None:
-        """The expression for a child's part of the cache; None where the child keeps nothing."""
-        found = self._cache(("call", "repeat"), name)
-        if found is None or found == "cache":
-            return found
-        is_loop = ("repeat", name) in self.cache_parts()
-        return found if is_loop else f"{found} if cache is not None else None"
+    def cache_of(self, node: Call | Repeat) -> str | None:
+        """The expression for a child's piece of the cache; None where the child keeps nothing."""
+        position = next((i for i, piece in enumerate(self.pieces()) if piece is node), None)
+        if position is None:
+            return None
+        found = self._cache(position)
+        return found if found == "cache" or isinstance(node, Repeat) else f"{found} if cache is not None else None"
 
     def state_of(self, name: str) -> str:
-        return self._cache(("append", "hold"), name) or "cache"
+        return self._cache(next(i for i, state in enumerate(self.region.states) if state.name == name))
 
     def attribute(self, word: str) -> str:
         """A number of the constructor, kept for the forward method."""
         if word not in self.attributes:
             taken = {self.path(c).split("[")[0] for c in self.child_names()} | {f"self.{s}" for s in (*self.dropouts.values(), *self.specials)}
-            taken |= {f"self.{p.name}" for p in self.region.params}
+            taken |= {f"self.{p.name}" for p in self.region.params} | {f"self.{word}" for word in METHODS}
             self.attributes[word] = f"{word}_" if f"self.{word}" in taken else word
         return f"self.{self.attributes[word]}"
 
@@ -104,7 +98,7 @@ class Module:
         """The attribute of a dropout module with this probability."""
         text = self.number(p)
         if text not in self.dropouts:
-            taken = {name.split(".")[0] for name in self.child_names()} | set(self.dropouts.values())
+            taken = {name.split(".")[0] for name in self.child_names()} | {*self.dropouts.values(), *self.attributes.values()}
             self.dropouts[text] = next(x for x in ("dropout", *(f"dropout_{i}" for i in range(2, 99))) if x not in taken)
         return self.dropouts[text]
 
@@ -117,9 +111,18 @@ class Module:
         return name if name not in variables.holds and name not in variables.blocked else "layer"
 
     def child(self, region: Region) -> Module:
+        """The class of a region inside this one; layers of one loop are made together."""
         if id(region) not in self.children:
-            self.children[id(region)] = self.classes.module(region, self)
+            loops = (node for node in self.region.nodes if isinstance(node, Repeat))
+            found = next((node.variants for node in loops if any(v is region for v in node.variants)), (region,))
+            made = self.classes.modules(tuple(map(self._kept, found)), self)
+            self.children |= {id(r): module for r, module in zip(found, made, strict=True)}
         return self.children[id(region)]
+
+    def _kept(self, region: Region) -> Region:
+        """The region itself, or where another call of its module keeps something, that call's."""
+        calls = [n.region for n in self.region.nodes if isinstance(n, Call) and n.region.name == region.name]
+        return next((r for r in calls if keeps(r)), region)
 
     # numbers in the constructor
 
@@ -140,6 +143,7 @@ class Module:
         self.leaf = self._leaf()
         if self.leaf is not None:
             return
+        self.check_names()
         body = Body(self, self.region)
         body.begin(self.region.inputs, self.region.nodes, self.region.outputs)
         body.variables.blocked |= {"cache"}
@@ -150,6 +154,15 @@ class Module:
         self.keep_attributes(body.lines)
         for word in self.attributes:
             self.argument(word)
+
+    def check_names(self) -> None:
+        """Raises `UnsupportedError` U004 for a module that a method of torch's modules would hide."""
+        for node in self.region.nodes:
+            name = node.region.name if isinstance(node, Call) else node.name if isinstance(node, Repeat) else ""
+            word = name.split(".")[0]
+            if word in METHODS:
+                message = f"a module of torch cannot be called '{word}': its modules have a method of that name"
+                raise UnsupportedError(Diagnostic("U004", message, node.span, f"try '{word}_'"))
 
     def keep_attributes(self, lines: list[str]) -> None:
         """Forget numbers that a rule asked for but did not write."""
@@ -207,27 +220,18 @@ class Module:
     def signature(self) -> list[str]:
         parts = [f"{v.name}: Tensor" + (" | None" if v.optional else "") for v in self.region.inputs]
         parts += [f"{size}: int" for size in self.sizes]
-        return ["self", *parts, *([f"cache: {self.cache_annotation()} | None = None"] if self.stateful else [])]
+        kept = f"cache: {self.cache_annotation()} | None = None" if self.stateful else "cache: None = None"
+        return ["self", *parts, *([kept] if self.stateful or self.handed else [])]
 
     def cache_annotation(self) -> str:
         """The type of this module's part of the cache."""
-        kinds = self.cache_parts()
-        names = {"append": "KVCache", "hold": "Held"}
-        if len(kinds) == 1:
-            kind, name = kinds[0]
-            if kind in names:
-                return names[kind]
-            inner = self.child(self.region_of(name)).cache_annotation()
-            return inner if kind == "call" else f"list[{inner}]"
-        return "list"
-
-    def region_of(self, name: str) -> Region:
-        for node in self.region.nodes:
-            if isinstance(node, Call) and node.region.name == name:
-                return node.region
-            if isinstance(node, Repeat) and node.name == name:
-                return node.variants[0]
-        raise AssertionError(name)
+        pieces = self.pieces()
+        if len(pieces) != 1:
+            return "list" if pieces else "None"
+        if isinstance(pieces[0], State):
+            return {"append": "KVCache", "hold": "Held"}[pieces[0].kind]
+        inner = sorted({self.child(region).cache_annotation() for region in pieces[0].regions})
+        return inner[0] if isinstance(pieces[0], Call) else f"list[{' | '.join(inner)}]"
 
     def returns(self) -> str:
         outputs = self.region.outputs
@@ -257,6 +261,11 @@ class Module:
         assert self.body is not None
         code = [line.split("  # ")[0] for line in (*self.init_lines(), *self.signature(), *self.body.lines)]
         return "\n".join([*self.arguments, "--", *code])
+
+
+def keeps(region: Region) -> bool:
+    """Whether a region, or one in it, has state."""
+    return bool(region.states) or any(keeps(inner) for node in region.nodes for inner in node.regions)
 
 
 def module_list(name: str, made: list[str]) -> list[str]:

@@ -49,7 +49,7 @@ def arguments(body: Body, module: Module, inputs: tuple[Value, ...], cache: str 
     """What a child's forward is handed: its tensors, sizes it cannot see, and its part of the cache."""
     given = [code.text for v in inputs if (code := body.operand(v)) is not None]
     given += [body.number(n.symbol(size)).text for size in module.sizes]
-    return [*given, cache] if module.stateful and cache else given
+    return [*given, cache] if cache else given
 
 
 def call(body: Body, node: Call) -> None:
@@ -59,7 +59,7 @@ def call(body: Body, node: Call) -> None:
     if not node.region.nodes and not node.region.inputs and len(node.region.params) == 1:
         body.give(node.outputs[0], Code(f"{attribute}.{node.region.params[0].name}"), ())
         return
-    cache = body.module.cache_of(node.region.name)
+    cache = body.module.cache_of(node)
     code = body.settle(node.inputs, lambda: Code(f"{attribute}({', '.join(arguments(body, module, node.inputs, cache))})"))
     body.result(node.outputs, code, node.inputs)
 
@@ -77,15 +77,14 @@ def repeat(body: Body, node: Repeat) -> None:
     rest = [code.text for v in node.inputs[len(carried) :] if (code := body.operand(v)) is not None]
     sizes = [body.number(n.symbol(size)).text for size in module.sizes]
     layer = body.module.layer_name(node, body.variables)
-    cache = body.module.cache_of(node.name)
-    given = [*names, *rest, *sizes, *([f"{cache}[i] if cache is not None else None"] if module.stateful and cache else [])]
-    keeps = module.stateful and cache
+    cache = body.module.cache_of(node)
+    given = [*names, *rest, *sizes, *([f"{cache}[i] if cache is not None else None"] if cache else [])]
     if node.shared:
         called = f"self.{node.name}[0]"
-        body.line(f"for {'i' if keeps else '_'} in range({body.number(node.count).text}):")
+        body.line(f"for {'i' if cache else '_'} in range({body.number(node.count).text}):")
     else:
         called = layer
-        body.line(f"for i, {layer} in enumerate(self.{node.name}):" if keeps else f"for {layer} in self.{node.name}:")
+        body.line(f"for i, {layer} in enumerate(self.{node.name}):" if cache else f"for {layer} in self.{node.name}:")
     body.indent += 4
     body.write(", ".join(names), f"{called}({', '.join(given)})")
     body.indent -= 4
@@ -236,6 +235,13 @@ def _sdpa(body: Body, node: Apply, op: Attend) -> None:
     body.result(node.outputs, code, node.inputs)
 
 
+def _causal_flag(body: Body, mask: Value | None, op: Attend) -> str:
+    """True where SDPA's own causal rule is the whole mask: none was made, and the queries start at the first key."""
+    tests = [f"{_text(body, mask)} is None"] if mask is not None and mask.optional else []
+    tests += [f"{body.number(op.start).text} == 0"] if op.start.value != 0 else []
+    return " and ".join(tests) or "True"
+
+
 def _sdpa_arguments(body: Body, node: Apply, op: Attend) -> list[str]:
     body.module.parts.require("import torch.nn.functional as F")
     q, k, v, mask = (*node.inputs, *(None,) * (4 - len(node.inputs)))
@@ -246,8 +252,7 @@ def _sdpa_arguments(body: Body, node: Apply, op: Attend) -> list[str]:
     if not (op.dropout.static and op.dropout.value == 0 and not n.reads(op.dropout)):
         given.append(f"dropout_p={body.number(op.dropout).text} * self.training")
     if op.causal:
-        absent = f"{_text(body, mask)} is None and " if mask is not None and mask.optional else ""
-        given.append(f"is_causal={absent}{_text(body, q)}.shape[2] > 1")
+        given.append(f"is_causal={_causal_flag(body, mask, op)}")
     if op.scale.real != q.type.shape[3].real ** -0.5:
         given.append(f"scale={body.number(op.scale).text}")
     if not n.same(q.type.shape[1], k.type.shape[1]):

@@ -13,6 +13,24 @@ from archspec.dims.num import Num, same
 from archspec.ir.graph import Value
 
 RESERVED = frozenset({"self", "cache", "past", "torch", "F", "nn", "math", "Tensor", "i", "layer", "print", "type", "input"})
+RESERVED |= {"range", "enumerate", "abs", "min", "max", "round", "int", "float", "len"}
+RESERVED |= {"quick_gelu", "rms_norm", "rms_norm_fp32", "rope_table", "apply_rope_half", "apply_rope_interleaved", "masked_bias"}
+
+
+# What a module of torch has already, and what the model's own class has.
+METHODS = frozenset(
+    (
+        "T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double "
+        "dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule "
+        "half init_weights ipu load_state_dict loss make_cache modules mtia named_buffers named_children "
+        "named_modules named_parameters parameters register_backward_hook register_buffer "
+        "register_forward_hook register_forward_pre_hook register_full_backward_hook "
+        "register_full_backward_pre_hook register_load_state_dict_post_hook "
+        "register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook "
+        "register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict "
+        "to to_empty train training type xpu zero_grad"
+    ).split()
+)
 
 
 @dataclass(frozen=True, slots=True)

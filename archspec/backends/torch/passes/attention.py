@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from archspec.backends.torch.dialect import Attend, Mask, MaskedBias
 from archspec.backends.torch.walk import map_regions
-from archspec.dims.expr import Binary, Expr, write
+from archspec.dims.expr import Binary, Call, Expr, Index, Name, Unary, write
 from archspec.errors import Diagnostic, UnsupportedError
 from archspec.ir.graph import Apply, Node, Region, Value
 from archspec.ir.ops.attention import Attention
 
 IMPLEMENTATIONS = ("eager", "sdpa")
+INDICES = ("b", "h", "q", "k")
+LOCALS = (*INDICES, "mask", "start", "queries", "keys", "device", "torch", "abs")
 
 
 def choose_attention(root: Region, implementation: str) -> Region:
@@ -44,9 +46,9 @@ def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) ->
     causal = implementation == "sdpa" and bias is None and op.mask is not None and is_causal(op.mask) and _may_lack(operands)
     mask = None
     if op.mask is not None:
-        kind = Mask(op.mask, op.start, q.type.shape[2], k.type.shape[2], op.operands, op.names, causal)
+        kind = apart(Mask(op.mask, op.start, q.type.shape[2], k.type.shape[2], op.operands, op.names, causal))
         (type_,) = kind.infer(*(None if x is None else x.type for x in operands))
-        mask = Value(fresh("mask", taken), type_, optional=may_be_absent(op.mask, operands, implied=causal))
+        mask = Value(fresh("mask", taken), type_, optional=may_be_absent(op.mask, operands))
         nodes.append(Apply(kind, tuple(operands), (mask,), node.span))
     if bias is not None:
         joined = MaskedBias()
@@ -54,8 +56,33 @@ def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) ->
         both = Value(fresh("bias", taken), type_)
         nodes.append(Apply(joined, (bias, mask), (both,), node.span))
         mask = both
-    attend = Attend(implementation, op.scale, op.softcap, op.dropout, causal, bias is not None)
+    attend = Attend(implementation, op.scale, op.softcap, op.dropout, op.start, causal, bias is not None)
     return [*nodes, Apply(attend, (q, k, v, mask), node.outputs, node.span)]
+
+
+def apart(mask: Mask) -> Mask:
+    """The mask, its operands and numbers called like no variable of the function that makes it."""
+    words = (*mask.operands, *(word for word, _ in mask.names))
+    other = {w: next(x for x in (w + "_" * i for i in range(1, 99)) if x not in words) for w in words if w in LOCALS}
+
+    def go(x: Expr) -> Expr:
+        match x:
+            case Index(base=Name(id=word)):
+                return replace(x, base=Name(other.get(word, word)))
+            case Name(id=word) if word not in INDICES:
+                return Name(other.get(word, word))
+            case Binary():
+                return replace(x, left=go(x.left), right=go(x.right))
+            case Unary():
+                return replace(x, operand=go(x.operand))
+            case Call():
+                return replace(x, args=tuple(map(go, x.args)))
+            case _:
+                return x
+
+    operands = tuple(other.get(word, word) for word in mask.operands)
+    names = tuple((other.get(word, word), number) for word, number in mask.names)
+    return replace(mask, rule=go(mask.rule), operands=operands, names=names)
 
 
 def fresh(hint: str, taken: set[str]) -> str:
@@ -87,11 +114,11 @@ def _fixed(rule: Expr) -> list[Expr]:
     return [c for c in conjuncts(rule) if "[" not in write(c) and write(c) not in ("k <= q", "q >= k")]
 
 
-def may_be_absent(rule: Expr, operands: list[Value | None], *, implied: bool) -> bool:
-    """Whether nothing is left of the mask when its absent operands are."""
+def may_be_absent(rule: Expr, operands: list[Value | None]) -> bool:
+    """Whether nothing may be left of the mask: its operands are absent, and a single token sees all before it."""
     absent = _may_lack(operands)
     plain = [c for c in conjuncts(rule) if "[" not in write(c)]
-    return absent and (implied or not plain)
+    return absent and (not plain or is_causal(rule))
 
 
 def _may_lack(operands: list[Value | None]) -> bool:

@@ -1,0 +1,83 @@
+"""What `check` proves beyond lowering: stated facts, and weight maps."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from archspec import api
+from archspec.errors import SpecError
+from tests.cli.runner import SPEC, written
+
+WEIGHTS = """
+weights:
+  hf:
+    rename: {embed: table, up: head}
+"""
+
+
+def findings(path: Path, preset: str | None = None) -> list[tuple[str, int, int]]:
+    with pytest.raises(SpecError) as error:
+        api.check(api.load(path, preset=preset))
+    return [
+        (found.code, found.span.line, found.span.column) for found in error.value.diagnostics if found.span
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "preset", "expected"),
+    [
+        ("params: 81", None, [("E001", 11, 18)]),
+        ("presets: {big: {params: 1}}", "big", [("E001", 11, 33)]),
+        ("presets: {bigg: {params: 1}}", None, [("E002", 11, 20)]),
+        ("presets: {big: {flops: 1}}", None, [("E002", 11, 25)]),
+        ("params: 1, presets: {big: {flops: 1}}", None, [("E001", 11, 18), ("E002", 11, 36)]),
+    ],
+)
+def test_a_fact_that_does_not_hold_is_found(
+    tmp_path: Path, facts: str, preset: str | None, expected: list[tuple[str, int, int]]
+):
+    assert findings(written(tmp_path, SPEC.replace("params: 80", facts)), preset) == expected
+
+
+def test_facts_of_another_preset_are_not_compared(tmp_path: Path):
+    path = written(tmp_path, SPEC.replace("params: 80", "presets: {big: {params: 1}}"))
+    assert dict(api.check(path).facts) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("embed: table", "embde: table", "W002"),
+        ("up: head", "up: table", "W003"),
+        ("up: head}", "up: head}\n    renam: {}", "W001"),
+        ("up: head", "up: {to: head, when: width}", "N001"),
+    ],
+)
+def test_a_weight_map_is_proved(tmp_path: Path, old: str, new: str, code: str):
+    assert dict(api.check(written(tmp_path, SPEC + WEIGHTS)).facts) == {"params": 80}
+    assert code in [found for found, *_ in findings(written(tmp_path, (SPEC + WEIGHTS).replace(old, new)))]
+
+
+def test_a_mistake_in_one_late_layer_is_found(tmp_path: Path):
+    """The proof takes the first layers for all of them, but every one that a rule names."""
+    spec = api.load("gpt2", overrides={"num_layers": 40})
+    text = api.show(spec, "resolved")
+    assert "      h.*: transformer.h.*\n" in text
+    late = text.replace(
+        "      h.*.attn.qkv:", "      h.38.mlp.up: transformer.h.3.mlp.c_fc\n      h.*.attn.qkv:"
+    )
+    with pytest.raises(SpecError):
+        api.check(written(tmp_path, late))
+
+
+def test_depth_costs_nothing():
+    def seconds(layers: int) -> float:
+        spec, best = api.load("gpt2", overrides={"num_layers": layers}), 1e9
+        for _ in range(5):
+            start = time.process_time()
+            api.check(spec)
+            best = min(best, time.process_time() - start)
+        return best
+
+    assert seconds(252) < 1.6 * seconds(12)
