@@ -135,9 +135,7 @@ def build(
         for name, text in texts.items():
             (scratch / name).write_text(text, encoding="utf-8")
         if tensors is not None:
-            from archspec.weights.save_torch import (
-                save_native,
-            )  # lazy: only with weights does a build need torch
+            from archspec.weights.save_torch import save_native  # lazy: needs torch
 
             save_native(tensors, scratch / "model.safetensors")
     return tuple(out / name for name in (*texts, *(() if tensors is None else ("model.safetensors",))))

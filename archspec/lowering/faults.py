@@ -26,8 +26,15 @@ class Broken(Exception):
 
 
 _HINTS = {
-    "N002": "look at what stands on both sides",
-    "N004": "numbers stay below 2**63, and nothing divides by zero",
+    "L010": "change what is given, or what is declared",
+    "N001": "give it a value under 'params'",
+    "N002": "operators take numbers, and tensors with tensors or numbers",
+    "S007": "write it like 'normal(0.02)', 'uniform(-0.1, 0.1)' or 'zeros'",
+    "S008": "write it like 'int64[B, S]' or '[B, S, hidden_size]'",
+    "T005": "'rearrange' and 'unsqueeze' change the axes",
+    "T006": "'cast' changes a dtype",
+    "T009": "write it like 'b c h w -> b (h w) c'",
+    "T011": "write a probability from 0 up, below 1",
     "N005": "before the model runs, only params and what follows from them are known",
     "N010": "write it as in '4*hidden_size' or 'max(a, b)'",
     "T001": "look at where the two values come from",
@@ -35,6 +42,14 @@ _HINTS = {
     "T003": "sizes must be equal, or 1; 'unsqueeze' and 'expand' make them fit",
     "T008": "change one of the numbers",
     "T012": "sizes of parameters must follow from params",
+}
+# Arithmetic without an answer has several reasons.
+_REASONS = {
+    "divides by zero": "look at where the divisor comes from",
+    "out of range": "numbers stay below 2**63",
+    "outside a list": "the first item is 0, the last one -1",
+    "items": "write a shorter list, or a range",
+    "whole number": "'//' divides without a remainder",
 }
 
 
@@ -47,7 +62,8 @@ def diagnose(fault: Fault, span: Span, args: Mapping | None = None) -> Diagnosti
     else:
         code, message, hint = fault.code, fault.message, fault.hint
     place = _field(fault.field, args) if isinstance(fault, Problem) else None
-    return Diagnostic(code, message, place or span, hint or _HINTS.get(code))
+    reason = next((text for words, text in _REASONS.items() if code == "N004" and words in message), None)
+    return Diagnostic(code, message, place or span, hint or reason or _HINTS.get(code))
 
 
 def diagnose_in(node: Node, fault: Fault, args: Mapping | None = None) -> Diagnostic:
@@ -55,17 +71,24 @@ def diagnose_in(node: Node, fault: Fault, args: Mapping | None = None) -> Diagno
     if not isinstance(fault, EvalError | ExprSyntaxError):
         return diagnose(fault, node.span, args)
     if isinstance(fault, ExprSyntaxError) and fault.hint is None and isinstance(node, Scalar):
-        fault.hint = _number_hint(node.text)
+        fault.hint = _number_hint(str(node.value))
     return diagnose(fault, text_span(node, fault.at, fault.end))
 
 
 @contextmanager
-def located(node: Node) -> Generator[None]:
-    """Faults of reading `node` become `LoweringError`s at their place in it."""
+def located(node: Node, name: str | None = None) -> Generator[None]:
+    """Faults of reading `node` become `LoweringError`s at their place in it; `name` is what it is read for."""
     try:
         yield
     except FAULTS as fault:
-        raise LoweringError(diagnose_in(node, fault)) from None
+        raise LoweringError(_of(name, diagnose_in(node, fault))) from None
+
+
+def _of(name: str | None, found: Diagnostic) -> Diagnostic:
+    """The finding with the argument's name, unless it is about a word of an expression."""
+    if name is None or not found.code.startswith("S"):
+        return found
+    return Diagnostic(found.code, f"'{name}': {found.message}", found.span, found.hint)
 
 
 def _number_hint(text: str) -> str | None:

@@ -30,7 +30,9 @@ def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
     shared = frame.attempt(span, lambda: _shared(frame, step))
     count = _count(frame, step)
     if start is None or count is None or shared is None:
-        _layer(frame, step, name, 0, {}, start)
+        frame.lowering.unsure |= stacks_of(step)
+        varied = frame.attempt(span, lambda: _varied(step, 0, int(count))) if count else None
+        _layer(frame, step, name, 0, varied or {}, start)
         raise Broken
     if int(count) == 0:
         return (start,)
@@ -54,7 +56,7 @@ def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
 def _shared(frame: Frame, step: Repeat) -> bool:
     if step.shared is None:
         return False
-    with located(step.shared):
+    with located(step.shared, "shared"):
         return flag_of(frame, step.shared)
 
 
@@ -62,7 +64,7 @@ def _count(frame: Frame, step: Repeat) -> Num | None:
     """How many layers; None where that is not known, the reason reported."""
 
     def read() -> Num:
-        with located(step.count):
+        with located(step.count, "repeat"):
             return _counted(number_of(frame, step.count))
 
     return frame.attempt(step.count.span, read)
@@ -71,10 +73,10 @@ def _count(frame: Frame, step: Repeat) -> Num | None:
 def _counted(count: Num) -> Num:
     if not count.static:
         hint = "the number of layers must follow from params"
-        raise Problem("S003", f"'repeat': {count} is known only when the model runs", hint=hint)
+        raise Problem("S003", f"{count} is known only when the model runs", hint=hint)
     if isinstance(count.value, float) and not count.value.is_integer():
         hint = "'//' divides without a remainder"
-        raise Problem("S003", f"'repeat': expected a whole number, found {count.described()}", hint=hint)
+        raise Problem("S003", f"expected a whole number, found {count.described()}", hint=hint)
     if not 0 <= count.real <= MAX_LAYERS:
         message = f"{count.described()} layers are asked for"
         raise Problem("L032", message, hint=f"between 0 and {MAX_LAYERS:,} are built")
@@ -140,7 +142,7 @@ def _variants(
     found: dict[object, int] = {}
     schedule: list[int] = []
     for i in range(count):
-        varied = _varied(frame, step, i, count)
+        varied = _varied(step, i, count)
         written = tuple(repr(plain(node)) for node in varied.values())
         key = (written, i if layers and layers[0][2].read else None)
         if key not in found:
@@ -153,7 +155,7 @@ def _variants(
     return layers, tuple(schedule)
 
 
-def _varied(frame: Frame, step: Repeat, i: int, count: int) -> dict[str, Node]:
+def _varied(step: Repeat, i: int, count: int) -> dict[str, Node]:
     if step.vary is None:
         return {}
     return {str(key.value): layer_value(value, i, count, str(key.value)) for key, value in step.vary.entries}
@@ -191,7 +193,7 @@ def _lowered(
     _apply_vary(frame, inner, step, index, varied)
     body = block.body if block else step.body or ()
     frame.lowering.body(inner, body)
-    if step.vary is not None:
+    if step.vary is not None and varied:
         _check_used(inner, step.vary)
     if index.read:
         builder.bindings = {"i": n.num(i), **builder.bindings}
@@ -241,7 +243,7 @@ def _check_used(inner: Frame, vary: Mapping) -> None:
 
 def _unrolled(frame: Frame, step: Repeat, name: str, count: int, x: Handle) -> tuple[Handle, ...]:
     for i in range(count):
-        varied = _varied(frame, step, i, count)
+        varied = _varied(step, i, count)
         builder, outputs, _ = _layer(frame, step, f"{name}.{i}", i, varied, x)
         x = frame.lowering.close(frame, builder, outputs, "x")[0]
     return (x,)
@@ -253,6 +255,7 @@ def each(frame: Frame, step: Each) -> tuple[Handle, ...]:
     x = frame.attempt(span, lambda: _start(frame, step.args))
     lists = frame.attempt(step.over.span, lambda: _lists(frame, step.over))
     if lists is None:
+        frame.lowering.unsure |= stacks_of(step)
         _turn(frame, step, 0, frozenset(step.over.keys()), {"first": True, "last": True}, None)
         raise Broken
     count = min(len(items) for items in lists.values())

@@ -13,7 +13,7 @@ from archspec.components.base import Component
 from archspec.components.elsewhere import field_hint, field_meant
 from archspec.components.slots import Slot
 from archspec.errors import Diagnostic, LoweringError, Span
-from archspec.lowering.faults import FAULTS, Broken, diagnose_in
+from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame
 from archspec.lowering.values import READERS
 from archspec.spec.node import Mapping, Node, Scalar, kind
@@ -74,11 +74,15 @@ def _unknown(
             "S001",
             f"unknown argument '{key.value}' of {name}",
             key.span,
-            field_hint(str(key.value), options),
+            _no_input(name) if key.value == "in" else field_hint(str(key.value), options),
         )
         for key in unknown
     ]
     return found, {field_meant(str(key.value), options) for key in unknown}
+
+
+def _no_input(name: str) -> str:
+    return f"'{name}' reads no value that flows: leave it out"
 
 
 def slots(model: type[BaseModel]) -> Fields:
@@ -137,16 +141,8 @@ def read_field(frame: Frame, field: FieldInfo, node: Node, name: str) -> Any:
     if nested is not None:
         return _nested(frame, nested, node, name)
     slot = slot or Slot("word" if words else "text")
-    try:
+    with located(node, name):
         return READERS[slot.kind](frame, node, slot, words)
-    except FAULTS as fault:
-        found = diagnose_in(node, fault)
-        raise LoweringError(Diagnostic(found.code, _under(name, found), found.span, found.hint)) from None
-
-
-def _under(name: str, found: Diagnostic) -> str:
-    """The message, with the argument's name unless it is about a word of an expression."""
-    return f"'{name}': {found.message}" if found.code.startswith("S") else found.message
 
 
 def _absent(node: Scalar, name: str, *, optional: bool, required: bool) -> None:

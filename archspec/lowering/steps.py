@@ -43,17 +43,18 @@ def lower_step(frame: Frame, step: Step) -> None:
     """One step: its results flow on and get its names; what fails is reported and makes no noise later."""
     frame.builder.span = step.common.span
     place = step.word.span if isinstance(step, Word) else step.common.span
-    results = frame.attempt(place, lambda: _results(frame, step))
-    if results is None:
-        frame.lowering.unsure |= loops.stacks_of(step)
-    bind(frame, step, results)
+    bind(frame, step, frame.attempt(place, lambda: _results(frame, step)))
 
 
 def _results(frame: Frame, step: Step) -> Results:
     """What a step gives: nothing, where its condition leaves it out."""
     step = varied(frame, step)
     when = step.common.when
-    if when is not None and not frame.lowering.holds(frame, when):
+    there = when is None or frame.attempt(when.span, lambda: frame.lowering.holds(frame, when))
+    if there is None or isinstance(step, Unread):
+        frame.lowering.unsure |= loops.stacks_of(step)
+        raise Broken
+    if not there and when is not None:
         frame.lowering.absent |= dict.fromkeys(names_of(step), when.text)
         return ()
     check_name(frame, step)
@@ -70,9 +71,8 @@ def check_name(frame: Frame, step: Step) -> None:
             line = f"; the first is on line {first.common.span.line}" if first else ""
             hint = "give each its own" if step.common.names else "name them: '- first: op'"
             message = f"two steps are called '{name}' here{line}"
-            raise LoweringError(
-                Diagnostic("S110", message, step.common.span, f"names are parameter paths: {hint}")
-            )
+            hint = f"names are parameter paths: {hint}"
+            frame.lowering.found.add("S110", message, step.common.span, hint)
         frame.steps[name] = step
 
 
@@ -136,7 +136,7 @@ def _residual(frame: Frame, step: Residual) -> Results:
     if out is None or skip is None:
         raise Broken
     if step.scale is not None:
-        with located(step.scale):
+        with located(step.scale, "scale"):
             scale = number_of(frame, step.scale)
         out = frame.builder.apply(ScalarOp("mul", scale), out, name="scaled")
     if len(skip.type.shape) != len(out.type.shape) or not all(map(n.same, skip.type.shape, out.type.shape)):
@@ -201,10 +201,6 @@ def _pushed(frame: Frame, step: Push) -> Handle:
         return read_tensor(frame, step.value)
 
 
-def _unread(frame: Frame, step: Unread) -> Results:
-    raise Broken
-
-
 HANDLERS: dict[type, Callable[[Frame, Any], Results]] = {
     Word: lower_word,
     Residual: _residual,
@@ -215,5 +211,4 @@ HANDLERS: dict[type, Callable[[Frame, Any], Results]] = {
     Branch: _branch,
     Push: _push,
     CallAgain: call_again,
-    Unread: _unread,
 }

@@ -17,6 +17,7 @@ from archspec.lowering.reading import read_arguments
 from archspec.lowering.tensors import lower_expression
 from archspec.lowering.values import read_tensor
 from archspec.spec.node import Mapping, Node, Scalar
+from archspec.spec.stacks import popped
 from archspec.spec.tree import SCOPES, CallAgain, Step, Word
 
 Results = tuple[Handle, ...]
@@ -36,6 +37,7 @@ def lower_word(frame: Frame, step: Word) -> Results:
     is_name = text.isidentifier() and text != "_"
     if step.text and (not is_name or frame.knows(text)):
         return _expression(frame, step)
+    frame.lowering.unsure |= set(popped(step.args))
     raise LoweringError(_unknown(frame, step))
 
 

@@ -207,9 +207,11 @@ def _listed(words: list[str]) -> str:
 
 def _hint(node: Node, spot: Spot) -> str | None:
     word = boolean_hint(node.text) if isinstance(node, Scalar) else None
-    return word or next((_HINTS[part] for part in reversed(spot.path) if part in _HINTS), None)
+    inner = (part for part in reversed(spot.path[1:]) if part in _INNER)
+    return word or _HINTS.get(next(inner, spot.path[0]))
 
 
+_INNER = frozenset({"in", "args", "optional", "summary"})
 _MISSING = {
     "archspec": "start the file with 'archspec: 1'",
     "model": "add 'model:' with a list of steps",

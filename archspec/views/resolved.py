@@ -34,14 +34,15 @@ def _document(spec: Spec) -> tuple[Mapping, dict[str, str]]:
     found = Collector()
     settings = Settings(spec, found)
     found.raise_if_any()
-    entries = [(key, _section(spec, settings, str(key.value), node)) for key, node in filled(spec).entries]
+    params = _params(spec, settings)
+    entries = [(key, _section(spec, params, str(key.value), node)) for key, node in filled(spec).entries]
     document = replace(spec.node, entries=tuple((key, node) for key, node in entries if node is not None))
-    return document, _derivations(settings)
+    return document, _derivations(settings, params)
 
 
-def _section(spec: Spec, settings: Settings, name: str, node: Node) -> Node | None:
+def _section(spec: Spec, params: Mapping, name: str, node: Node) -> Node | None:
     if name == "params":
-        return _params(spec, settings)
+        return params
     if name == "expect":
         return _expect(spec, node)
     return None if name == "presets" else node
@@ -84,12 +85,13 @@ def _number(number: Num) -> str:
     return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(text, text)
 
 
-def _derivations(settings: Settings) -> dict[str, str]:
+def _derivations(settings: Settings, params: Mapping) -> dict[str, str]:
     """`params.name` to the expression that gave its value."""
+    written = ((str(key.value), value, settings.nodes[str(key.value)]) for key, value in params.entries)
     return {
         f"params.{name}": text
-        for name, node in settings.nodes.items()
-        if (text := _expression(node)) and text != str(settings.values[name])
+        for name, value, node in written
+        if (text := _expression(node)) and text != _expression(value)
     }
 
 

@@ -1,5 +1,7 @@
 """docs/cli.md is what the commands say of themselves; `--update-goldens` writes it anew."""
 
+from typing import Any
+
 import click
 import pytest
 
@@ -11,14 +13,14 @@ HEAD = """\
 # The command line
 
 Results go to stdout, diagnostics to stderr; `--format json` writes both for tools. The exit status is 0, or 1
-where something is wrong with the input, 2 for a wrong command line, 130 after Ctrl-C. This page is made from the
-help of the commands.
+where something is wrong with the input, 2 for a wrong command line, 130 after Ctrl-C. This page is made from
+the help of the commands.
 """
 
 
 def page() -> str:
     """Every command's help, under a heading of its name."""
-    settings = {**app.context_settings, "terminal_width": 100}
+    settings: Any = {**app.context_settings, "terminal_width": 100}
     context = click.Context(app, info_name="archspec", **settings)
     inner = {name: click.Context(each, context, name, **settings) for name, each in app.commands.items()}
     sections = [_section(app, context), *(_section(app.commands[name], inner[name]) for name in inner)]

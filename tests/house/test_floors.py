@@ -8,20 +8,22 @@ from tests.house.tree import ROOT, Import, Module, modules
 FLOORS = (
     {"__main__"},
     {"cli"},
+    {"cli_model", "cli_run", "cli_spec"},
+    {"cli_common"},
     {"__init__"},
     {"api"},
-    {"generate", "schema", "resolve"},
+    {"decode", "facts", "json_schema", "model", "resolve", "text_tokens", "views"},
     {"analysis", "backends", "diagram", "weights"},
     {"lowering"},
     {"components"},
     {"spec", "ir"},
     {"dims"},
-    {"units", "library", "atomic", "report", "explain"},
-    {"errors"},
+    {"units", "library", "atomic", "report", "explain", "extras"},
+    {"errors", "version"},
 )
 LEVEL = {room: -depth for depth, rooms in enumerate(FLOORS) for room in rooms}
 
-TORCH_ROOMS = re.compile(r"archspec/(backends/torch/runtime(/.*)?|weights/[^/]*torch[^/]*|api)\.py")
+TORCH_ROOMS = re.compile(r"archspec/(backends/torch/runtime(/.*)?|weights/[^/]*torch[^/]*|api|model|decode)\.py")
 
 
 def ours(module: Module) -> list[tuple[Import, str]]:

@@ -36,7 +36,7 @@ model:
   - first: {op: layernorm, in: x}
   - layers:
       repeat: 2
-      vary: {ff: {at: {0: {op: mlp, intermediate_size: 8}}, else: {linear: {out: dim}}}}
+      vary: {ff: {at: {0: {op: mlp, intermediate_size: 8}}, else: {op: linear, out: dim}}}
       body:
         - ff: {op: mlp, intermediate_size: 4}
         - residual: {body: [silu], shortcut: {op_less: {op: linear, out: dim}}}

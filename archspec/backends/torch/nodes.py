@@ -48,7 +48,8 @@ def write_node(body: Body, node: Node, nodes: tuple[Node, ...]) -> None:
 def arguments(body: Body, module: Module, inputs: tuple[Value, ...], cache: str | None) -> list[str]:
     """What a child's forward is handed: its tensors, sizes it cannot see, and its part of the cache."""
     given = [code.text for v in inputs if (code := body.operand(v)) is not None]
-    given += [body.number(n.symbol(size)).text for size in module.sizes]
+    fresh = module.stateful and cache is None  # this call of the module keeps nothing
+    given += ["0" if fresh and size == "past" else body.number(n.symbol(size)).text for size in module.sizes]
     return [*given, cache] if cache else given
 
 
