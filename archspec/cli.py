@@ -45,7 +45,3 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
     reason = f"{kind.__name__}: {error}".rstrip(": ")
     hint = "please report this with the spec; 'archspec --debug …' shows where it happened"
     click.echo(report.render_text([Diagnostic("I000", f"internal error: {reason}", None, hint)]), err=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -253,9 +253,8 @@ class Attention(Component):
             return q, k
         b, size = at.builder, q.type.shape[2]
         if not n.same(size, k.type.shape[2]):
-            raise Problem(
-                "L022", "rope gives queries and keys one set of positions, but their lengths differ", "rope"
-            )
+            message = "rope gives queries and keys one set of positions, but their lengths differ"
+            raise Problem("L022", message, "rope", "leave 'rope' out where 'kv' is another input")
         positions = self.rope.positions or b.apply(Iota(size, at.seen(size)), name="positions")
         table = b.results(
             RopeTable(self.rope.dim or q.type.shape[3], self.rope.theta), positions, names=("cos", "sin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from archspec.errors import did_you_mean
 
@@ -47,14 +48,14 @@ _NOTES = {
     "causal is_causal": "write 'mask: causal'",
     "rope_theta rotary_base": "write 'rope: {theta: 10000}'",
     "dtype torch_dtype device batch_first": _BUILD,
-    "num_layers n_layer n_layers num_hidden_layers depth": _LAYERS,
+    "num_layers n_layer n_layers num_hidden_layers": _LAYERS,
 }
 _OPS = {
     "ffn feed_forward feedforward ff ffwd": "write '{op: mlp, intermediate_size: …}'",
     "swiglu": "write '{op: mlp, gated: true, activation: silu, intermediate_size: …}'",
     "geglu": "write '{op: mlp, gated: true, activation: gelu, intermediate_size: …}'",
     "glu gated_mlp": "write '{op: mlp, gated: true, activation: sigmoid, intermediate_size: …}'",
-    "mha gqa mqa multi_head_attention self_attention self_attn": "write '{op: attention, num_heads: …}'",
+    "attn mha gqa mqa multi_head_attention self_attention self_attn": "write '{op: attention, num_heads: …}'",
     "cross_attention": "write '{op: attention, kv: memory, num_heads: …}'",
     "dense fc proj projection": "write '{op: linear, out: …}'",
     "embed tok_embed token_embedding word_embedding": "write '{op: embedding, num: …, dim: …}'",
@@ -100,7 +101,8 @@ def op_hint(word: str, options: Iterable[str]) -> str | None:
     same = next((name for name in known if _plain(name) == bare), None)
     if same is not None:
         return f"did you mean '{same}'?"
-    return _OP_NOTES.get(word.lower()) or did_you_mean(word, known)
+    close = get_close_matches(word, known, 1, 0.7)
+    return _OP_NOTES.get(word.lower()) or (f"did you mean '{close[0]}'?" if close else None)
 
 
 def _plain(word: str) -> str:

@@ -17,6 +17,7 @@ from archspec.lowering.faults import FAULTS, Broken, diagnose, located
 from archspec.lowering.frame import Frame, Maybe
 from archspec.lowering.signature import match, rebased
 from archspec.lowering.values import read_tensor, value_of
+from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar
 from archspec.spec.spec import BlockDef
 
@@ -35,6 +36,7 @@ def open_block(
     inner.values = dict(outer.lowering.settings.values)
     inner.tensors, inner.x, inner.fresh, inner.index = {}, None, True, None
     inner.stacks, inner.failed = {}, frozenset()
+    inner.outside = frozenset(outer.tensors)
     opening = _Opening(outer, inner, block, args, span)
     opening.check_keys()
     for name, declared in _declared(block).items():
@@ -77,10 +79,10 @@ class _Opening:
         try:
             yield
         except LoweringError as error:
-            self.outer.lowering.found.extend(error)
+            self.outer.lowering.report(error)
             self.whole = False
         except FAULTS as fault:
-            self.outer.lowering.found.extend(LoweringError(diagnose(fault, self.span)))
+            self.outer.lowering.report(LoweringError(diagnose(fault, self.span)))
             self.whole = False
         except Broken:
             self.whole = False
@@ -89,7 +91,7 @@ class _Opening:
         ports = list(_ports(self.block))
         known = (*(["in"] if ports else []), *_declared(self.block), *ports[1:])
         for key in (key for key, _ in self.args.entries if key.value not in known):
-            message = f"unknown argument '{key.value}' of block '{self.block.name}'"
+            message = f"unknown argument '{short(str(key.value))}' of block '{self.block.name}'"
             self.outer.lowering.found.add("S001", message, key.span, field_hint(str(key.value), known))
             self.meant.add(field_meant(str(key.value), known))
             self.whole = False

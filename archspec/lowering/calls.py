@@ -85,7 +85,18 @@ def _coerce(value: Result, hint: Any, name: str, expr: Call, where: Expr) -> Any
             return value
         if get_origin(kind) is Sequence and isinstance(value, tuple) and _all_tensors(value):
             return value
-    raise EvalError("N003", f"{expr.function}: '{name}' cannot be {shown(value)}", where)
+    message = f"'{name}' of {expr.function} cannot be {shown(value)}"
+    raise EvalError("N003", message, where, f"it is {_wanted(hint)}")
+
+
+def _wanted(hint: Any) -> str:
+    kinds = {Handle: "a tensor", Num: "a number", int: "a whole number", bool: "true or false", str: "a word"}
+    if get_origin(hint) is tuple:
+        return "a list of numbers, as in '[B, 8]'"
+    if get_origin(hint) is Sequence:
+        return "a list of tensors, as in '[a, b]'"
+    parts = get_args(hint) or (hint,)
+    return " or ".join(kinds.get(part) or _wanted(part) for part in parts if part is not type(None))
 
 
 def _all_tensors(values: tuple[Any, ...]) -> bool:

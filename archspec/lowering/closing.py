@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archspec.components.loss import LOSSES
 from archspec.errors import Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
-from archspec.ir.graph import Graph, Loss, Param, Region, parameters
+from archspec.ir.graph import Graph, Loss, Param, Region, parameters, walk
 from archspec.ir.ops.shape import Reshape
 from archspec.ir.types import TensorType
 from archspec.lowering import steps
@@ -17,12 +17,14 @@ from archspec.lowering.faults import located
 from archspec.lowering.frame import Frame, Maybe
 from archspec.lowering.values import read_tensor
 from archspec.spec.limits import stop_if_many
+from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar, kind
 from archspec.spec.tree import Common, Word
 
 if TYPE_CHECKING:
     from archspec.lowering.lower import Lowering
 
+MAX_TENSORS = 200_000
 Names = dict[str, Maybe]
 Inputs = dict[str, tuple[Maybe, Node | None]]
 
@@ -46,6 +48,7 @@ def close(low: Lowering, frame: Frame, inputs: Inputs) -> Graph:
         losses=_losses(low, frame, {name: handle for name, (handle, _) in inputs.items()}, outputs),
         ties=(),
     )
+    _check_size(low, graph)
     return replace(graph, ties=_ties(low, frame, graph))
 
 
@@ -160,7 +163,7 @@ def _loss_word(low: Lowering, node: Mapping) -> Scalar | None:
         low.found.add("S002", "key 'op' is missing", head, listed)
     elif not isinstance(word, Scalar) or word.value not in LOSSES:
         text = str(word.value) if isinstance(word, Scalar) else kind(word)
-        low.found.add("L001", f"there is no loss '{text}'", word.span, did_you_mean(text, LOSSES) or listed)
+        low.found.add("L001", f"there is no loss '{short(text)}'", word.span, did_you_mean(text, LOSSES) or listed)
     else:
         return word
     return None
@@ -182,12 +185,22 @@ def _feed(low: Lowering, frame: Frame, node: Node | None, given: Names) -> Regio
         name = str(key.value)
         if name not in given:
             hint = did_you_mean(name, given) or f"inputs: {', '.join(given)}"
-            low.found.add("L009", f"the model has no input '{name}'", key.span, hint)
+            low.found.add("L009", f"the model has no input '{short(name)}'", key.span, hint)
             continue
         handle, declared = _tensor(inner, value), given[name]
         if handle and declared and _agrees(low, name, declared.type, handle.type, value):
             outputs.append(_named(builder, handle, name))
     return _trimmed(builder.region(outputs))
+
+
+def _check_size(low: Lowering, graph: Graph) -> None:
+    """Refuses a model with more tensors than anyone stores: nested repeats multiply."""
+    count = sum(len(region.params) * times for _, region, times in walk(graph.root))
+    key = low.spec.node.key("model")
+    if count > MAX_TENSORS and key:
+        message = f"the model has {count:,} parameters of its own, more than {MAX_TENSORS:,}"
+        low.found.add("L032", message, key.span, "look at the counts of nested 'repeat'")
+        low.found.raise_if_any()
 
 
 def _ties(low: Lowering, frame: Frame, graph: Graph) -> tuple[tuple[str, str], ...]:
@@ -210,8 +223,10 @@ def _is_param(low: Lowering, known: dict[str, Param], path: str, span: Span) -> 
     words = [word for word in path.split(".") if not word.isdigit()]
     failed = not low.whole or any(words[: len(broken)] == list(broken) for broken in low.broken)
     if path not in known and not failed:
-        hint = did_you_mean(path, known) or "write its path: the names of steps, and 'weight' or 'bias'"
-        low.found.add("L050", f"there is no parameter '{path}' to tie", span, hint)
+        below = [name for name in known if name.startswith(f"{path}.")]
+        listed = "write its path: the names of steps, and 'weight' or 'bias'"
+        hint = f"it has: {', '.join(below[:8])}" if below else did_you_mean(path, known) or listed
+        low.found.add("L050", f"there is no parameter '{short(path)}' to tie", span, hint)
     return path in known
 
 

@@ -35,6 +35,7 @@ _HINTS = {
     "T006": "'cast' changes a dtype",
     "T009": "write it like 'b c h w -> b (h w) c'",
     "T011": "write a probability from 0 up, below 1",
+    "N003": "functions of numbers take numbers, or one list",
     "N005": "before the model runs, only params and what follows from them are known",
     "N010": "write it as in '4*hidden_size' or 'max(a, b)'",
     "T001": "look at where the two values come from",
@@ -122,7 +123,7 @@ def _end_of(span: Span) -> Span:
 
 
 def _written_at(text: str, value: str, offset: int) -> int | None:
-    """Where the character at `offset` of a value stands in its text: behind quotes and escapes."""
+    """Where the character at `offset` of a value stands in its text, quotes and escapes included."""
     if text == value:
         return offset
     position, found = -1, -1

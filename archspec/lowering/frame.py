@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from archspec.components.base import Place, Problem
+from archspec.dims.evaluate import EvalError, evaluate
+from archspec.dims.expr import Expr
 from archspec.dims.num import Num, Value, symbol
 from archspec.errors import LoweringError, Span
 from archspec.ir.builder import Builder, Handle
 from archspec.lowering.faults import FAULTS, Broken, diagnose
+from archspec.lowering.settings import names_in
 from archspec.spec.node import Node
 from archspec.spec.tree import Step
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from archspec.lowering.lower import Lowering
 
 Maybe: TypeAlias = "Handle | None"
+Vary: TypeAlias = dict[str, tuple[Span, Node]]
 T = TypeVar("T")
 
 
@@ -43,7 +47,8 @@ class Frame:
 
     `failed` are names of values that have none, because what should give them was reported; then this body is
     not `whole`, and gives nothing.
-    `vary` holds replacements for this body's steps, by dotted path; `used` the paths that found one.
+    `vary` holds replacements for this body's steps, by dotted path, each with where that path is written;
+    `used` the paths that found one; `outside` the tensors of the caller, which a block does not see.
     """
 
     lowering: Lowering
@@ -56,8 +61,9 @@ class Frame:
     index: LoopIndex | None = None
     failed: frozenset[str] = frozenset()
     whole: bool = True
+    outside: frozenset[str] = frozenset()
     steps: dict[str, Step] = field(default_factory=dict[str, "Step"])
-    vary: dict[str, Node] = field(default_factory=dict[str, "Node"])
+    vary: Vary = field(default_factory=dict[str, tuple[Span, Node]])
     used: set[str] = field(default_factory=set[str])
 
     def place(self, name: str, *, anonymous: bool = False) -> Place:
@@ -82,9 +88,9 @@ class Frame:
         except Broken:
             return None
         except LoweringError as error:
-            self.lowering.found.extend(error)
+            self.lowering.report(error)
         except FAULTS as fault:
-            self.lowering.found.extend(LoweringError(diagnose(fault, span)))
+            self.lowering.report(LoweringError(diagnose(fault, span)))
         return None
 
     def knows(self, name: str) -> bool:
@@ -140,10 +146,33 @@ class Frame:
             raise Broken
         raise KeyError(self.options())
 
+    def evaluate(self, expr: Expr) -> Value:
+        """A number, word, boolean or list that is decided before the model runs.
+
+        Raises `EvalError`, `Broken`.
+        """
+        known = self.options()
+        for name in names_in(expr):
+            if name.id in self.tensors and name.id not in known:
+                message, hint = (
+                    f"'{name.id}' is a tensor, known only when the model runs",
+                    "numbers follow from params",
+                )
+                raise EvalError("N005", message, name, hint)
+        return evaluate(expr, self.value)
+
     def options(self) -> tuple[str, ...]:
         """The names that stand for a number, a word or a list here."""
         extra = (*(["i"] if self.index else []), *(["width"] if self.x is not None else []))
         return (*self.values, *extra, *self.lowering.dims)
+
+    def why_unknown(self, name: str) -> str | None:
+        """Why a tensor that exists elsewhere is not here."""
+        condition = self.lowering.absent.get(name)
+        if condition:
+            return f"'{name}' is there only when {condition}"
+        outside = f"a block sees only its own inputs: declare '{name}' under 'in'"
+        return outside if name in self.outside else None
 
     def tensor(self, name: str) -> Handle:
         """A tensor by name; raises KeyError with the names known."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from archspec.components.base import Problem
 from archspec.dims import num as n
 from archspec.dims.evaluate import describe
@@ -15,9 +13,10 @@ from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, LoopIndex, Maybe
 from archspec.lowering.values import flag_of, number_of, read_tensor, value_of
 from archspec.lowering.vary import layer_value, settle
-from archspec.spec.node import Mapping, Node, Scalar, Sequence, plain
+from archspec.spec.node import Mapping, Node, Scalar, plain
 from archspec.spec.spec import BlockDef
-from archspec.spec.tree import Body, Each, Push, Repeat, Step
+from archspec.spec.stacks import moved_by, stacks_of
+from archspec.spec.tree import Each, Repeat
 
 MAX_LAYERS = 10_000
 Layer = tuple[Builder, tuple[Handle, ...], LoopIndex]
@@ -36,7 +35,7 @@ def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
         raise Broken
     if int(count) == 0:
         return (start,)
-    if step.body is not None and _moves_stack(step.body):
+    if step.body is not None and moved_by(step.body):
         return _unrolled(frame, step, name, int(count), start)
     layers, schedule = _variants(frame, step, name, int(count), start)
     if shared and len(layers) > 1:
@@ -99,39 +98,6 @@ def _alike(out: Handle, start: Handle) -> bool:
         and a.rank == b.rank
         and all(n.same(x, y) for x, y in zip(a.shape, b.shape, strict=True))
     )
-
-
-def _moves_stack(body: Body) -> bool:
-    """Whether a body pushes or pops: its layers then differ in what they take or give."""
-    return any(
-        isinstance(step, Push) or _pops(step) or any(_moves_stack(b) for b in bodies(step)) for step in body
-    )
-
-
-def bodies(step: Step) -> tuple[Body, ...]:
-    found = [getattr(step, key, None) for key in ("body", "shortcut")]
-    return tuple(b for b in (*found, *getattr(step, "branches", ())) if b)
-
-
-def stacks_of(step: Step) -> set[str]:
-    """The stacks that a step, or one inside it, pushes on or pops from."""
-    own = {str(step.stack.value)} if isinstance(step, Push) else set(_popped(getattr(step, "args", None)))
-    return own.union(*(stacks_of(inner) for body in bodies(step) for inner in body))
-
-
-def _popped(node: Node | None) -> Iterator[str]:
-    if isinstance(node, Sequence):
-        for item in node.items:
-            yield from _popped(item)
-    elif isinstance(node, Mapping):
-        for key, value in node.entries:
-            if key.value == "pop" and isinstance(value, Scalar):
-                yield str(value.value)
-            yield from _popped(value)
-
-
-def _pops(step: Step) -> bool:
-    return any(True for _ in _popped(getattr(step, "args", None)))
 
 
 def _variants(
@@ -218,9 +184,10 @@ def _block(frame: Frame, step: Repeat) -> BlockDef | None:
 def _apply_vary(frame: Frame, inner: Frame, step: Repeat, index: LoopIndex, varied: dict[str, Node]) -> None:
     scope = frame.child(frame.builder)
     scope.index = index
+    places = {str(key.value): key.span for key, _ in step.vary.entries} if step.vary else {}
     for path, node in varied.items():
         written, number = settle(scope, path, node)
-        inner.vary[path] = written
+        inner.vary[path] = (places[path], written)
         if number is not None:
             word = str(written.value) if isinstance(written, Scalar) else path
             inner.values[word] = n.named(word, number)

@@ -9,7 +9,7 @@ from archspec.components.base import Problem
 from archspec.dims import num as n
 from archspec.dims.evaluate import describe
 from archspec.dims.num import Num
-from archspec.errors import Collector, Diagnostic, LoweringError, Span, did_you_mean
+from archspec.errors import ArchspecError, Collector, Diagnostic, LoweringError, Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
 from archspec.ir.graph import Graph
 from archspec.lowering import closing, unused
@@ -26,7 +26,7 @@ from archspec.spec.read_steps import Reader
 from archspec.spec.spec import BlockDef, Spec
 from archspec.spec.tree import Body
 
-MAX_STEPS = 2_500
+MAX_STEPS = 2_000
 MAX_NESTING = 40
 
 
@@ -77,6 +77,13 @@ class Lowering:
         for step in PASSES:
             graph = step(graph)
         return graph
+
+    def report(self, error: ArchspecError) -> None:
+        """Keeps the findings that were not made at the same place before: a block may run often."""
+        seen = {(found.code, found.message, found.span) for found in self.found.diagnostics}
+        for found in error.diagnostics:
+            if (found.code, found.message, found.span) not in seen:
+                self.found.add(found.code, found.message, found.span, found.hint)
 
     def inputs(self, frame: Frame) -> closing.Inputs:
         """The graph's inputs, each with the node of its default."""

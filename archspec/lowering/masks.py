@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.components.slots import MaskRule
 from archspec.dims.evaluate import EvalError, describe, evaluate
-from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Literal, Name, Slice, Unary
+from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Literal, Name, Unary, write
 from archspec.dims.num import Num
 from archspec.errors import did_you_mean
 from archspec.ir.builder import Handle
@@ -62,7 +62,7 @@ class _Reader:
                 raise EvalError("N007", "a mask is made of comparisons of b, h, q and k", expr, hint)
 
     def truth(self, expr: Expr) -> bool:
-        value = evaluate(expr, self.frame.value)
+        value = self.frame.evaluate(expr)
         if isinstance(value, bool):
             return value
         hint = "compare it, as in 'n != 0'"
@@ -83,7 +83,7 @@ class _Reader:
     def sugar(self, call: Call) -> Expr:
         if len(call.args) != 1 or call.kwargs:
             message = f"'{call.function}' takes one argument, not {len(call.args) + len(call.kwargs)}"
-            raise EvalError("N003", message, call, f"{call.function}: {WORDS[call.function]}")
+            raise EvalError("N003", message, call, f"'{call.function}(n)' is '{WORDS[call.function]}'")
         if call.function == "padding":
             return self.rule(Index(call.args[0], (Name("b"), Name("k")), call.at, call.end))
         gap = Binary("-", Name("q"), Name("k"))
@@ -131,15 +131,13 @@ class _Reader:
         except KeyError:
             if not self.frame.lowering.whole:
                 raise Broken from None
-            absent = self.frame.lowering.absent.get(base.id)
-            hint = f"'{base.id}' is there only when {absent}" if absent else None
-            hint = hint or did_you_mean(base.id, self.frame.tensors) or self.listed()
+            hint = self.frame.why_unknown(base.id) or did_you_mean(base.id, self.frame.tensors) or self.listed()
             raise EvalError("N001", f"unknown name '{base.id}'", base, hint) from None
         if handle.type.rank != len(expr.items):
             message = (
                 f"'{base.id}' is {handle.type}: it takes {handle.type.rank} indices, not {len(expr.items)}"
             )
-            raise EvalError("N007", message, expr)
+            raise EvalError("N007", message, expr, f"such as '{base.id}[b, k]'")
         if dtypes == ("bool",) and handle.type.dtype not in ("bool", "int64", "int32"):
             raise EvalError(
                 "N007", f"{base.id} is {handle.type}, not true or false", expr, "declare it as bool"
@@ -153,5 +151,5 @@ class _Reader:
     def index(self, item: Expr) -> Expr:
         if isinstance(item, Name) and item.id in INDICES:
             return Name(item.id)
-        shown = "a slice" if isinstance(item, Slice) else "this"
-        raise EvalError("N007", f"a mask looks tensors up at b, h, q or k, not at {shown}", item)
+        message = f"a mask looks tensors up at b, h, q or k, not at '{write(item)}'"
+        raise EvalError("N007", message, item, "compute a tensor for each row or head first")

@@ -16,6 +16,7 @@ from archspec.errors import Diagnostic, LoweringError, Span
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame
 from archspec.lowering.values import READERS
+from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar, kind
 
 Fields: TypeAlias = dict[str, FieldInfo]
@@ -72,7 +73,7 @@ def _unknown(
     found = [
         Diagnostic(
             "S001",
-            f"unknown argument '{key.value}' of {name}",
+            f"unknown argument '{short(str(key.value))}' of {name}",
             key.span,
             _no_input(name) if key.value == "in" else field_hint(str(key.value), options),
         )

@@ -97,7 +97,8 @@ class Settings:
 
     def _circle(self, chain: list[str], again: str, span: Span | None) -> None:
         circle = [*chain[chain.index(again) :], again]
-        message = f"params go in a circle: {' -> '.join(circle)}"
+        shown = circle if len(circle) <= 8 else [*circle[:4], "…", *circle[-3:]]
+        message = f"params go in a circle: {' -> '.join(shown)}"
         self.found.add("N006", message, span, "give one of them a value")
         self.failed.update(circle)
 

@@ -19,6 +19,7 @@ from archspec.lowering.values import number_of, read_tensor
 from archspec.lowering.words import below, call_again, given, lower_word, names_of, vary_argument
 from archspec.spec.node import Scalar
 from archspec.spec.read_steps import Reader
+from archspec.spec.stacks import stacks_of
 from archspec.spec.tree import (
     Body,
     Branch,
@@ -52,7 +53,7 @@ def _results(frame: Frame, step: Step) -> Results:
     when = step.common.when
     there = when is None or frame.attempt(when.span, lambda: frame.lowering.holds(frame, when))
     if there is None or isinstance(step, Unread):
-        frame.lowering.unsure |= loops.stacks_of(step)
+        frame.lowering.unsure |= stacks_of(step)
         raise Broken
     if not there and when is not None:
         frame.lowering.absent |= dict.fromkeys(names_of(step), when.text)
@@ -71,7 +72,7 @@ def check_name(frame: Frame, step: Step) -> None:
             line = f"; the first is on line {first.common.span.line}" if first else ""
             hint = "give each its own" if step.common.names else "name them: '- first: op'"
             message = f"two steps are called '{name}' here{line}"
-            hint = f"names are parameter paths: {hint}"
+            hint = f"names are parameter paths; {hint}"
             frame.lowering.found.add("S110", message, step.common.span, hint)
         frame.steps[name] = step
 
@@ -110,12 +111,13 @@ def varied(frame: Frame, step: Step) -> Step:
         if name in frame.vary:
             frame.used.add(name)
             key = Scalar(name, name, step.common.span)
-            step = Reader(frame.lowering.found).keyed(key, frame.vary[name], step.common.span)
+            step = Reader(frame.lowering.found).keyed(key, frame.vary[name][1], step.common.span)
         if isinstance(step, Word):
             args = {k: v for k, v in frame.vary.items() if k.startswith(f"{name}.") and k.count(".") == 1}
-            for path, node in args.items():
+            for path, (span, node) in args.items():
                 frame.used.add(path)
-                step = vary_argument(step, path.split(".")[1], node)
+                word = path.split(".")[1]
+                step = vary_argument(step, Scalar(word, word, span), node)
     return step
 
 

@@ -24,7 +24,7 @@ from archspec.dims.num import Num, NumError, UnknownError, Value
 from archspec.errors import did_you_mean
 from archspec.ir.builder import Handle
 from archspec.ir.ops import elementwise, shape
-from archspec.ir.types import ShapeError, axis_of
+from archspec.ir.types import DTYPES, ShapeError, axis_of
 from archspec.lowering.calls import Result, call_function, function_name, shown
 from archspec.lowering.frame import Frame
 from archspec.lowering.functions import FUNCTIONS
@@ -75,7 +75,7 @@ class _Lower:
                 return self.number(expr)
 
     def number(self, expr: Expr) -> Value:
-        return evaluate(expr, self.frame.value)
+        return self.frame.evaluate(expr)
 
     def truth(self, expr: Expr) -> bool:
         value = self.number(expr)
@@ -93,12 +93,10 @@ class _Lower:
             raise EvalError("N001", f"unknown name '{expr.id}'", expr, self.suggest(expr.id)) from None
 
     def suggest(self, name: str) -> str | None:
-        tensors = tuple(name for name, tensor in self.frame.tensors.items() if tensor is not None)
-        condition = self.frame.lowering.absent.get(name)
-        if condition:
-            return f"'{name}' is there only when {condition}"
+        tensors = tuple(self.frame.tensors)
         listed = f"tensors here: {', '.join(tensors[-12:])}" if tensors else None
-        return did_you_mean(name, (*tensors, *self.frame.options())) or listed
+        close = did_you_mean(name, (*tensors, *self.frame.options()))
+        return self.frame.why_unknown(name) or close or listed
 
     def unary(self, op: str, x: Result, expr: Expr) -> Result:
         if isinstance(x, Handle):
@@ -177,7 +175,7 @@ class _Lower:
         given = sum(1 for i in items if not _is_dots(i) and not _is_new(i))
         dots = [k for k, i in enumerate(items) if _is_dots(i)]
         if given > x.type.rank or len(dots) > 1:
-            raise EvalError("N002", f"{given} indices are too many for {x.type}", expr)
+            raise EvalError("N002", f"{given} indices are too many for {x.type}", expr, "one for each axis")
         if dots:
             items[dots[0] : dots[0] + 1] = [Slice(None, None)] * (x.type.rank - given)
         axis, kept = 0, list[int | None]()
@@ -239,8 +237,12 @@ class _Lower:
 
     def word(self, expr: Expr) -> Result:
         """A dtype is a word, not a name in scope."""
-        known = isinstance(expr, Name) and (expr.id in self.frame.tensors or expr.id in self.frame.options())
-        return expr.id if isinstance(expr, Name) and not known else self.visit(expr)
+        if not isinstance(expr, Name) or expr.id in self.frame.tensors or expr.id in self.frame.options():
+            return self.visit(expr)
+        if expr.id not in DTYPES:
+            hint = did_you_mean(expr.id, DTYPES) or f"one of: {', '.join(DTYPES)}"
+            raise EvalError("T010", f"unknown dtype '{expr.id}'", expr, hint)
+        return expr.id
 
     def plain_call(self, expr: Call, args: list[Result]) -> Value:
         """A function of numbers, whose arguments are known already."""
@@ -249,7 +251,7 @@ class _Lower:
             raise EvalError("N003", message, function_name(expr), "name a step")
         if any(_has_tensor(a) for a in args):
             message = f"'{expr.function}' works on numbers, not on tensors"
-            raise EvalError("N003", message, function_name(expr))
+            raise EvalError("N003", message, function_name(expr), "compute the number under 'params'")
         found = {f"a{k}": a for k, a in enumerate(args)}
         names = tuple(Name(key, e.at, e.end) for key, e in zip(found, expr.args, strict=True))
         return self.again(Call(expr.function, names, expr.kwargs, expr.at, expr.end), found)

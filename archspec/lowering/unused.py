@@ -13,6 +13,7 @@ from archspec.lowering.reading import slots
 from archspec.lowering.settings import names_in
 from archspec.lowering.signature import declared_type, read_type
 from archspec.spec.limits import stop_if_many
+from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar
 from archspec.spec.spec import BlockDef
 
@@ -35,12 +36,12 @@ def _defaults(low: Lowering) -> None:
         word = COMPONENTS.get(str(key.value))
         if word is None:
             hint = op_hint(str(key.value), COMPONENTS) or "'archspec list --ops' shows the words"
-            low.found.add("L001", f"there is no op '{key.value}' to give defaults to", key.span, hint)
+            low.found.add("L001", f"there is no op '{short(str(key.value))}' to give defaults to", key.span, hint)
         elif isinstance(node, Mapping):
             fields = slots(word)
             for name in (name for name, _ in node.entries if name.value not in fields):
                 stop_if_many(low.found)
-                message = f"unknown argument '{name.value}' of {word.words[0]}"
+                message = f"unknown argument '{short(str(name.value))}' of {word.words[0]}"
                 options = fields if word.source else ("in", *fields)
                 low.found.add("S001", message, name.span, field_hint(str(name.value), options))
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from archspec.components.base import Problem
 from archspec.components.slots import MaskRule, Slot
 from archspec.dims import num as n
-from archspec.dims.evaluate import EvalError, describe, evaluate
+from archspec.dims.evaluate import EvalError, describe
 from archspec.dims.expr import Call, Expr, Literal, Name
 from archspec.dims.functions import MAX_ITEMS
 from archspec.dims.num import Num, Value
@@ -49,7 +49,7 @@ def value_of(frame: Frame, node: Node) -> Value:
         return tuple(_item(frame, item) for item in node.items)
     if isinstance(node, Scalar) and not isinstance(node.value, str):
         return literal(node.value)
-    return evaluate(parse(text_of(node)), frame.value)
+    return frame.evaluate(parse(text_of(node)))
 
 
 def _item(frame: Frame, node: Node) -> Value:
@@ -69,7 +69,12 @@ def _origin(frame: Frame, node: Node) -> str | None:
     """Where the param stands that a bare word names."""
     word = node.value if isinstance(node, Scalar) else None
     setting = frame.lowering.settings.nodes.get(word) if isinstance(word, str) else None
-    return f"'{word}' is set on line {setting.span.line}" if setting else None
+    if setting is None:
+        return None
+    here = setting.span.source == node.span.source
+    where = f"on line {setting.span.line}" if here else f"at {setting.span}"
+    trap = boolean_hint(setting.text) if isinstance(setting, Scalar) else None
+    return f"'{word}' is set {where}" + (f"; {trap}" if trap else "")
 
 
 def _int(frame: Frame, node: Node, slot: Slot, words: Words) -> Num:
@@ -210,7 +215,7 @@ def _init(frame: Frame, node: Node, slot: Slot, words: Words) -> Init:
 
 
 def _init_number(frame: Frame, expr: Expr) -> Num:
-    value = evaluate(expr, frame.value)
+    value = frame.evaluate(expr)
     if isinstance(value, Num) and value.static:
         return value
     shown = f"{value}, known only when the model runs" if isinstance(value, Num) else describe(value)

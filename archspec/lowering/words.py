@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from archspec.components import COMPONENTS, Component
 from archspec.components.base import Problem
 from archspec.components.elsewhere import op_hint
@@ -11,11 +14,12 @@ from archspec.ir.builder import Handle
 from archspec.lowering import blocks
 from archspec.lowering.calls import shown
 from archspec.lowering.faults import FAULTS, Broken, diagnose, located
-from archspec.lowering.frame import Frame, Maybe
+from archspec.lowering.frame import Frame, Maybe, Vary
 from archspec.lowering.functions import FUNCTIONS
 from archspec.lowering.reading import read_arguments
 from archspec.lowering.tensors import lower_expression
 from archspec.lowering.values import read_tensor
+from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar
 from archspec.spec.stacks import popped
 from archspec.spec.tree import SCOPES, CallAgain, Step, Word
@@ -50,8 +54,8 @@ def _unknown(frame: Frame, step: Word) -> Diagnostic:
     for key, _ in step.args.entries if not step.common.names else ():
         close = did_you_mean(str(key.value), words)
         if close:
-            return Diagnostic("S001", f"unknown key '{key.value}' in step '{text}'", key.span, close)
-    message = f"there is no op or block '{text}'"
+            return Diagnostic("S001", f"unknown key '{short(str(key.value))}' in step '{text}'", key.span, close)
+    message = f"there is no op or block '{short(text)}'"
     return Diagnostic("L001", message, step.word.span, _word_hint(frame, step, text))
 
 
@@ -64,7 +68,7 @@ def _word_hint(frame: Frame, step: Word, text: str) -> str:
         return f"it is a function of tensors: write '- y: \"{text}(_, …)\"'"
     tensors = tuple(frame.tensors) if step.text else ()
     options = (*COMPONENTS, *frame.lowering.spec.blocks, *tensors)
-    named = f"say what '{text}' is: '{{op: …}}'; 'archspec list --ops' shows the words"
+    named = f"say what '{short(text)}' is: '{{op: …}}'; 'archspec list --ops' shows the words"
     return op_hint(text, options) or (named if step.args.entries else "'archspec list --ops' shows the words")
 
 
@@ -92,7 +96,18 @@ def _component(frame: Frame, step: Word, word: type[Component]) -> Results:
     try:
         return found.lower(place, *(() if x is None else (x,)))
     except FAULTS as fault:
-        raise LoweringError(diagnose(fault, span, args)) from None
+        finding = diagnose(fault, span, args)
+        hint = _run_time_hint(frame, finding.message) or finding.hint
+        raise LoweringError(replace(finding, hint=hint)) from None
+
+
+def _run_time_hint(frame: Frame, message: str) -> str | None:
+    """What to look at where a size of an input was probably meant as a param."""
+    for dim in frame.lowering.dims:
+        close = did_you_mean(dim, frame.lowering.settings.nodes)
+        if close and re.search(rf"\b{dim}\b", message):
+            return f"'{dim}' is a size of an input, known only when the model runs; {close}"
+    return None
 
 
 def with_defaults(frame: Frame, step: Word) -> Mapping:
@@ -123,7 +138,7 @@ def _block(frame: Frame, step: Word) -> Results:
         return frame.lowering.close(frame, builder, blocks.close_block(inner, block), name)
 
 
-def below(frame: Frame, name: str) -> dict[str, Node]:
+def below(frame: Frame, name: str) -> Vary:
     """The `vary` entries that reach into a step."""
     inside = {k.removeprefix(f"{name}."): v for k, v in frame.vary.items() if k.startswith(f"{name}.")}
     frame.used |= {f"{name}.{k}" for k in inside}
@@ -146,8 +161,8 @@ def call_again(frame: Frame, step: CallAgain) -> Results:
     return lower_word(frame, again)
 
 
-def vary_argument(step: Word, key: str, node: Node) -> Word:
+def vary_argument(step: Word, key: Scalar, node: Node) -> Word:
     """The step with one argument of this layer."""
-    entries = tuple(e for e in step.args.entries if e[0].value != key)
-    args = Mapping((*entries, (Scalar(key, key, node.span), node)), step.args.span)
+    entries = tuple(e for e in step.args.entries if e[0].value != key.value)
+    args = Mapping((*entries, (key, node)), step.args.span)
     return Word(step.common, step.word, args)

@@ -17,12 +17,17 @@ _BANNED = {
 }
 
 
+def short(text: str) -> str:
+    """A text as a message quotes it: a line that is not a page."""
+    return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…"
+
+
 def refusal(name: str) -> tuple[str, str] | None:
     """Why a text cannot be a name, and what to do about it; None for a name."""
     if len(name) > MAX_LENGTH:
         return f"'{name[:20]}…' is too long for a name", f"{MAX_LENGTH} characters at most"
     if not _NAME.match(name):
-        return f"'{name}' is not a name", "letters, digits and _, a letter first"
+        return f"'{short(name)}' is not a name", "letters, digits and _, a letter first"
     if keyword.iskeyword(name):
         return f"'{name}' is a word of Python and cannot be a name", f"try '{name}_'"
     return None

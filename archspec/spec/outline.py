@@ -17,8 +17,8 @@ from pydantic.fields import FieldInfo
 
 from archspec.errors import Collector, Span, did_you_mean
 from archspec.spec.limits import stop_if_many
-from archspec.spec.models import Body, ParamValue
-from archspec.spec.names import boolean_hint
+from archspec.spec.models import Body, Identifier, ParamValue
+from archspec.spec.names import boolean_hint, refusal, short
 from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
 
 Model: TypeAlias = type[BaseModel]
@@ -35,7 +35,7 @@ class Spot:
         return Spot((*self.path, str(key.value)), key.span)
 
     def __str__(self) -> str:
-        return f"'{'.'.join(self.path)}'"
+        return f"'{'.'.join(map(short, self.path))}'"
 
 
 def check_outline(node: Mapping, model: Model, found: Collector) -> Mapping:
@@ -86,7 +86,7 @@ class _Outline:
         word = str(key.value)
         close = did_you_mean(word, options)
         hint = close or f"known here: {', '.join(options)}"
-        self.found.add("S001", f"unknown key '{word}'", key.span, hint)
+        self.found.add("S001", f"unknown key '{short(word)}'", key.span, hint)
         meant = next((name for name in options if close == f"did you mean '{name}'?"), None)
         if meant is None or meant in here:
             return None
@@ -100,6 +100,8 @@ class _Outline:
         else:
             self.value(node, hint, spot)
             self._limits(node, field.metadata, spot)
+            if isinstance(node, Scalar) and isinstance(node.value, str) and Identifier in get_args(hint):
+                self._name(node, Identifier)
 
     def value(self, node: Node, hint: Any, spot: Spot) -> None:
         if hint == Body:
@@ -109,7 +111,7 @@ class _Outline:
         if chosen is None:
             wanted = _listed(list(dict.fromkeys(filter(None, map(_called, choices)))))
             message = f"{spot}: expected {wanted}, found {kind(node)}"
-            self.found.add("S003", message, node.span, _hint(node, spot))
+            self.found.add("S003", message, node.span, _hint(node, spot) or f"write {wanted}")
         elif get_origin(chosen) is Literal:
             self._word(node, get_args(chosen), spot)
         elif isinstance(node, Mapping):
@@ -123,22 +125,28 @@ class _Outline:
         if isinstance(chosen, type) and issubclass(chosen, BaseModel):
             self.model(node, chosen, spot)
             return
-        inner = (get_args(chosen) or (str, Any))[1]
+        names, inner = get_args(chosen) or (str, Any)
         for key, value in node.entries:
             stop_if_many(self.found)
+            self._name(key, names)
             self.value(value, inner, spot.below(key))
+
+    def _name(self, node: Scalar, hint: Any) -> None:
+        reason = refusal(str(node.value)) if hint == Identifier else None
+        if reason:
+            self.found.add("S004", reason[0], node.span, reason[1])
 
     def _word(self, node: Node, words: tuple[object, ...], spot: Spot) -> None:
         value = node.value if isinstance(node, Scalar) else None
         if value in words:
             return
         if spot.path == ("archspec",):
-            message, hint = f"version {value} of the language is not known", "write 'archspec: 1'"
+            message, hint = f"version {short(str(value))} of the language is not known", "write 'archspec: 1'"
             self.found.add("S003", message, node.span, hint)
             return
         known = [str(word) for word in words]
         hint = did_you_mean(str(value), known) or f"one of: {', '.join(known)}"
-        self.found.add("S006", f"{spot}: unknown word '{value}'", node.span, hint)
+        self.found.add("S006", f"{spot}: unknown word '{short(str(value))}'", node.span, hint)
 
     def _limits(self, node: Node, metadata: list[Any], spot: Spot) -> None:
         most = next((m.max_length for m in metadata if getattr(m, "max_length", None)), None)

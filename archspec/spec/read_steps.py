@@ -7,7 +7,7 @@ import re
 
 from archspec.errors import Collector, Span, did_you_mean
 from archspec.spec.limits import stop_if_many
-from archspec.spec.names import MAX_LENGTH, refusal
+from archspec.spec.names import MAX_LENGTH, refusal, short
 from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
 from archspec.spec.tree import (
     SCOPES,
@@ -25,6 +25,7 @@ from archspec.spec.tree import (
     Unread,
     Word,
 )
+from archspec.spec.yaml_flow import join
 
 _STEPS = "start each step with '- '"
 _PLURAL = (["repeat", "body"], ["each", "body"])
@@ -63,7 +64,8 @@ class Reader:
             message = f"a step is one word or one 'name: value', not {shown}"
             self.found.add("S011", message, node.span, _step_hint(node))
             return Unread(Common(_first_name(node), node.span))
-        return self.keyed(*node.entries[0], node.span)
+        key, value = node.entries[0]
+        return self.keyed(key, value, join(key.span, value.span))
 
     def keyed(self, key: Scalar, value: Node, span: Span) -> Step:
         word = str(key.value)
@@ -85,7 +87,7 @@ class Reader:
         if isinstance(value.value, str):
             return Word(common, value, _empty(span), text=True)
         message, hint = (
-            f"step '{key.value}' is {kind(value)}, not an op",
+            f"step '{short(str(key.value))}' is {kind(value)}, not an op",
             "write an op, a mapping or an expression",
         )
         self.found.add("S013", message, value.span, hint)
@@ -113,7 +115,7 @@ class Reader:
         inner = value.get(scope)
         assert inner is not None
         if scope in ("op", "call"):
-            word, args = self.word(inner), value.without(scope, "when")
+            word, args = self.word(inner, scope), value.without(scope, "when")
             step = Word if scope == "op" else CallAgain
             return step(common, word, args) if word else Unread(common)
         if scope == "repeat":
@@ -157,7 +159,7 @@ class Reader:
         if isinstance(value, Mapping):
             self.fits(value, "parallel", ("branches", "join", "when"))
             found, branches = value.get("join"), value.get("branches")
-            join = self.word(found) if found else None
+            join = self.word(found, "join") if found else None
             if branches is None:
                 hint = "write 'parallel: [bodies]' or 'parallel: {branches: [bodies]}'"
                 return self.missing("branches", "parallel", value, hint)
@@ -174,7 +176,7 @@ class Reader:
             if name is None:
                 return self.missing("to", "push", value, "name the stack: 'push: {to: skips}'")
             inner = name
-        stack = self.word(inner)
+        stack = self.word(inner, "push")
         reason = refusal(str(stack.value)) if stack else None
         if reason:
             self.found.add("S004", reason[0], inner.span, reason[1])
@@ -198,7 +200,7 @@ class Reader:
             message = f"'vary' is a mapping of paths to values, not {kind(vary)}"
             self.found.add("S003", message, vary.span, hint)
             vary = None
-        word = self.word(block) if block else None
+        word = self.word(block, "block") if block else None
         steps = self.body(body) if body else None
         if block and word is None:
             return Unread(common)
@@ -225,10 +227,11 @@ class Reader:
         self.found.add("S003", f"'when' is a condition, not {kind(node)}", node.span, hint)
         return None
 
-    def word(self, node: Node) -> Scalar | None:
+    def word(self, node: Node, what: str) -> Scalar | None:
         if isinstance(node, Scalar) and isinstance(node.value, str) and node.value:
             return node
-        self.found.add("S003", f"expected a name, found {kind(node)}", node.span, "write one word")
+        message = f"'{what}': expected a name, found {kind(node)}"
+        self.found.add("S003", message, node.span, f"write '{what}: name'")
         return None
 
     def missing(self, key: str, what: str, value: Mapping, hint: str) -> None:
@@ -248,7 +251,7 @@ class Reader:
         for key, _ in value.entries:
             if key.value not in keys:
                 hint = did_you_mean(str(key.value), keys) or f"known here: {', '.join(keys)}"
-                self.found.add("S001", f"unknown key '{key.value}' in '{what}'", key.span, hint)
+                self.found.add("S001", f"unknown key '{short(str(key.value))}' in '{what}'", key.span, hint)
 
     def common(self, key: Scalar, span: Span, when: Scalar | None) -> Common:
         """The step's names, `a` or `a, b`, checked: they become identifiers of emitted source."""

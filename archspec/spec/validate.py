@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from archspec.errors import Collector, SpecError
 from archspec.spec.limits import stop_if_many
 from archspec.spec.models import Document
-from archspec.spec.names import refusal, value_refusal
+from archspec.spec.names import refusal, short, value_refusal
 from archspec.spec.node import Mapping, Node, Scalar, kind, plain
 from archspec.spec.outline import check_outline
 
@@ -53,7 +53,7 @@ def _check_names(found: Collector, node: Mapping) -> None:
 def _check_model_name(found: Collector, node: Node | None) -> None:
     if isinstance(node, Scalar) and isinstance(node.value, str) and not _MODEL_NAME.match(node.value):
         hint = "letters, digits, '_', '.' and '-', a letter first, 64 at most"
-        found.add("S004", f"'{node.value}' cannot be the name of a model", node.span, hint)
+        found.add("S004", f"'{short(node.value)}' cannot be the name of a model", node.span, hint)
 
 
 def _check_keys(

@@ -11,7 +11,6 @@ from click.testing import CliRunner, Result
 from archspec.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = ("--set", "vocab_size=64", "--set", "hidden_size=16", "--set", "num_layers=2", "--set", "num_heads=2")
 SPEC = """\
 archspec: 1
 name: tiny

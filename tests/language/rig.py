@@ -1,5 +1,6 @@
 """A case as a running module beside its reference."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -34,7 +35,10 @@ class Rig:
         return cls(cast("Graph", module.graph), module)
 
     def run(self, inputs: Mapping[str, Tensor], **more: object) -> Outputs:
-        return named(self.graph, self.module(**inputs, **more))
+        """The outputs; inputs that only a loss reads are left out."""
+        known = inspect.signature(self.module.forward).parameters
+        given = {name: x for name, x in inputs.items() if name in known}
+        return named(self.graph, self.module(**given, **more))
 
     def expected(self, reference: str, inputs: Mapping[str, Tensor]) -> Expected:
         """The reference's outputs in fp32, and how far they are from its outputs in fp64."""

@@ -43,7 +43,11 @@ def _inside(found: Diagnostic) -> bool:
         return True
     lines = re.split(r"\r\n|\r|\n", span.source.text)
     begin, end = (span.line, span.column), (span.end_line, span.end_column)
-    return 1 <= span.line <= span.end_line <= len(lines) and 1 <= span.column <= len(lines[span.line - 1]) + 1 and begin <= end
+    return (
+        1 <= span.line <= span.end_line <= len(lines)
+        and 1 <= span.column <= len(lines[span.line - 1]) + 1
+        and begin <= end
+    )
 
 
 def test_the_table_is_read_whole():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec import library
-from archspec.errors import ArchspecError, Collector, Diagnostic, Source, Span
+from archspec.errors import ArchspecError, Collector, Diagnostic, Source, Span, SpecError
 from archspec.lowering.lower import lower
 from archspec.report import render_text
 from archspec.spec.extend import resolve
@@ -15,7 +15,9 @@ from archspec.spec.yaml import load_file, load_text
 
 FOLDER = Path(__file__).parents[1] / "cases" / "errors"
 CASE = re.compile(r"^## (.+)\n```yaml(.*)\n((?:.*\n)*?)```\n```text\n((?:.*\n)*?)```\n", re.MULTILINE)
-WHOLE = "whole"  # the document is complete as it stands; others get a version and a name behind their last line
+WHOLE = (
+    "whole"  # the document is complete as it stands; others get a version and a name behind their last line
+)
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,16 @@ class Case:
 
     @property
     def text(self) -> str:
-        missing = [
-            line for line in ("archspec: 1", "name: m") if not re.search(f"^{line[:4]}.*:", self.document, re.M)
-        ]
-        return self.document if WHOLE in self.options else self.document + "".join(f"{m}\n" for m in missing)
+        return self.document if WHOLE in self.options else complete(self.document)
 
     def option(self, name: str) -> str | None:
         return next((o.partition("=")[2] for o in self.options if o.startswith(f"{name}=")), None)
+
+
+def complete(document: str) -> str:
+    """The document with a version and a name behind its last line, where it has none."""
+    missing = [line for line in ("archspec: 1", "name: m") if not re.search(f"^{line[:4]}.*:", document, re.M)]
+    return document + "".join(f"{line}\n" for line in missing)
 
 
 def cases(file: Path) -> list[Case]:
@@ -74,7 +79,10 @@ def _override(text: str) -> tuple[str, Scalar | Sequence]:
 
 
 def parent(name: str, path: Path | None, span: Span) -> tuple[Mapping, Path | None]:
-    file = library.find(name)
+    try:
+        file = library.find(name)
+    except SpecError as error:
+        raise SpecError(*(Diagnostic(d.code, d.message, span, d.hint) for d in error.diagnostics)) from None
     node = load_file(file)
     assert isinstance(node, Mapping)
     return node, file

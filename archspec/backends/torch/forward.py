@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from archspec.backends.base import Rule
 from archspec.backends.torch.code import Code
-from archspec.backends.torch.layout import WIDTH, commented, fits, wrapped
+from archspec.backends.torch.layout import commented, fits
 from archspec.backends.torch.ops import RULES
 from archspec.backends.torch.python import python
 from archspec.backends.torch.scope import Pending, Variables
@@ -227,43 +228,76 @@ def shape_text(type_: TensorType) -> str:
     return "[" + ", ".join(str(d) for d in type_.shape) + "]"
 
 
-def statement(head: str, text: str, indent: int, comment: str | None = None) -> list[str]:
-    """`head` and an expression, on one line if it fits, else its last call's arguments apart."""
+def statement(head: str, text: str, indent: int, comment: str | None = None, tail: str = "") -> list[str]:
+    """`head`, an expression and `tail`, on one line if it fits, else what its last bracket holds apart."""
     pad = " " * indent
-    if fits(head + text, indent):
-        return [commented(pad + head + text, comment)]
+    if fits(head + text + tail, indent):
+        return [commented(pad + head + text + tail, comment)]
     text, dot, attribute = text.rpartition(".") if re.search(r"\)\.\w+\Z", text) else (text, "", "")
-    opened = _last_call(text)
+    opened = _last_bracket(text)
     if opened is None:
-        return [f"{pad}{head}(", f"{pad}    {text}", f"{pad})"] if len(text) + indent + 4 <= WIDTH else [pad + head + text + dot + attribute]
-    inside = text[opened + 1 : -1]
-    made, loop, over = inside.partition(" for ")
-    if loop and len(split_arguments(inside)) == len(split_arguments(made)) == 1:
-        return [f"{pad}{head}{text[: opened + 1]}", f"{pad}    {made}", f"{pad}    for {over}", f"{pad})"] if not fits(inside, indent + 4) else [f"{pad}{head}{text[: opened + 1]}", f"{pad}    {inside}", f"{pad})"]
-    items = split_arguments(inside)
-    return wrapped(head + text[: opened + 1], items, f"){dot}{attribute}", indent)
+        return [f"{pad}{head}(", *_broken(text + dot + attribute, indent + 4), f"{pad}){tail}"]
+    literal = opened == 0 and (text[0] == "[" or len(split_arguments(text[1:-1])) > 1)
+    inside = _listed(text[opened + 1 : -1], indent + 4, apart=literal)
+    return [f"{pad}{head}{text[: opened + 1]}", *inside, f"{pad}{text[-1]}{dot}{attribute}{tail}"]
 
 
-def _last_call(text: str) -> int | None:
-    """Where the parenthesis opens that closes at the very end, if it is a call's."""
-    if not text.endswith(")"):
+def _listed(text: str, indent: int, *, apart: bool = False) -> list[str]:
+    """What a bracket holds: on one line if it fits, unless it is a literal; else an item a line."""
+    if fits(text, indent) and not apart:
+        return [" " * indent + text]
+    items = split_arguments(text)
+    if len(items) == 1 and not apart:
+        return _broken(text, indent)
+    return [line for item in items for line in _with_comma(_broken(item, indent, room=1))]
+
+
+def _with_comma(lines: list[str]) -> list[str]:
+    return [*lines[:-1], f"{lines[-1]},"]
+
+
+def _broken(text: str, indent: int, room: int = 0) -> list[str]:
+    """An expression inside brackets: at its loosest operators, then at its last bracket."""
+    if fits(text, indent + room):
+        return [" " * indent + text]
+    for words in _OPERATORS:
+        cuts = [0, *(position for position in _outside(text) if text.startswith(words, position)), len(text)]
+        if len(cuts) > 2:
+            return [line for a, b in pairwise(cuts) for line in _broken(text[a:b].strip(), indent)]
+    return statement("", text, indent) if _last_bracket(text) is not None else [" " * indent + text]
+
+
+# Loosest first. Operators stand between spaces.
+_OPERATORS = (
+    (" for ",), (" if ", " else "), (" or ",), (" and ",), (" == ", " != ", " < ", " <= ", " > ", " >= "),
+    (" | ",), (" & ",), (" + ", " - "), (" * ", " / ", " // ", " % ", " @ "),
+)  # fmt: skip
+
+
+def _last_bracket(text: str) -> int | None:
+    """Where the bracket opens that closes at the very end: a call's, or one around all of it."""
+    if not text.endswith((")", "]")):
         return None
     depth = 0
     for position in range(len(text) - 1, -1, -1):
         depth += {")": 1, "]": 1, "}": 1, "(": -1, "[": -1, "{": -1}.get(text[position], 0)
         if depth == 0:
-            called = position > 0 and (text[position - 1].isalnum() or text[position - 1] == "_")
-            return position if called else None
+            called = position > 0 and text[position] == "(" and (text[position - 1].isalnum() or text[position - 1] == "_")
+            return position if called or position == 0 else None
     return None
+
+
+def _outside(text: str) -> Iterator[int]:
+    """Positions that are in no bracket and in no string."""
+    depth, quoted = 0, False
+    for position, character in enumerate(text):
+        quoted ^= character == '"'
+        depth += 0 if quoted else {")": -1, "]": -1, "}": -1, "(": 1, "[": 1, "{": 1}.get(character, 0)
+        if depth == 0 and not quoted:
+            yield position
 
 
 def split_arguments(text: str) -> list[str]:
     """Arguments at the top level of a call."""
-    items, depth, start = [], 0, 0
-    for position, character in enumerate(text):
-        depth += {")": -1, "]": -1, "}": -1, "(": 1, "[": 1, "{": 1}.get(character, 0)
-        if character == "," and depth == 0:
-            items.append(text[start:position].strip())
-            start = position + 1
-    return [*items, text[start:].strip()]
-
+    cuts = [-1, *(position for position in _outside(text) if text[position] == ","), len(text)]
+    return [text[a + 1 : b].strip() for a, b in pairwise(cuts)]

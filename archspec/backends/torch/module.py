@@ -205,8 +205,8 @@ class Module:
             shape = ", ".join(self.number(d) for d in param.value.type.shape)
             made = f"torch.empty({shape})"
             self.parts.require("import torch")
-            text = f"self.{param.name} = nn.Parameter({made})" if param.trainable else f'self.register_buffer("{param.name}", {made})'
-            lines.append(f"        {text}")
+            head, text = (f"self.{param.name} = ", f"nn.Parameter({made})") if param.trainable else ("", f'self.register_buffer("{param.name}", {made})')
+            lines += statement(head, text, 8)
         return lines
 
     def _call_lines(self, base: str) -> list[str]:
