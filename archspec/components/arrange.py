@@ -56,7 +56,9 @@ def rearrange(b: Builder, x: Handle, pattern: str, sizes: dict[str, Num], name: 
 
 def _sides(pattern: str) -> tuple[list[list[str]], list[list[str]]]:
     if len(pattern) > MAX_PATTERN:
-        raise Problem("T009", f"a pattern of {len(pattern):,} characters; at most {MAX_PATTERN} are read", "pattern")
+        raise Problem(
+            "T009", f"a pattern of {len(pattern):,} characters; at most {MAX_PATTERN} are read", "pattern"
+        )
     left, arrow, right = pattern.partition("->")
     for side in (left, right):
         if not arrow or _ATOM.sub("", side).strip():

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import WithJsonSchema
+from pydantic import GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from archspec.dims.expr import Expr
 from archspec.dims.num import Num
@@ -23,6 +24,10 @@ class Slot:
 
     kind: str
     low: float | None = None
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Lowering reads a slot's value before the model sees it: nothing is left to check."""
+        return core_schema.any_schema()
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,9 @@ def _loss_word(low: Lowering, node: Mapping) -> Scalar | None:
         low.found.add("S002", "key 'op' is missing", head, listed)
     elif not isinstance(word, Scalar) or word.value not in LOSSES:
         text = str(word.value) if isinstance(word, Scalar) else kind(word)
-        low.found.add("L001", f"there is no loss '{short(text)}'", word.span, did_you_mean(text, LOSSES) or listed)
+        low.found.add(
+            "L001", f"there is no loss '{short(text)}'", word.span, did_you_mean(text, LOSSES) or listed
+        )
     else:
         return word
     return None

@@ -78,7 +78,7 @@ def diagnose_in(node: Node, fault: Fault, args: Mapping | None = None) -> Diagno
 
 @contextmanager
 def located(node: Node, name: str | None = None) -> Generator[None]:
-    """Faults of reading `node` become `LoweringError`s at their place in it; `name` is what it is read for."""
+    """Faults of reading `node` become `LoweringError`s at their place; `name` is what it is read for."""
     try:
         yield
     except FAULTS as fault:

@@ -131,7 +131,9 @@ class _Reader:
         except KeyError:
             if not self.frame.lowering.whole:
                 raise Broken from None
-            hint = self.frame.why_unknown(base.id) or did_you_mean(base.id, self.frame.tensors) or self.listed()
+            hint = (
+                self.frame.why_unknown(base.id) or did_you_mean(base.id, self.frame.tensors) or self.listed()
+            )
             raise EvalError("N001", f"unknown name '{base.id}'", base, hint) from None
         if handle.type.rank != len(expr.items):
             message = (

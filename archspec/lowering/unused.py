@@ -36,7 +36,9 @@ def _defaults(low: Lowering) -> None:
         word = COMPONENTS.get(str(key.value))
         if word is None:
             hint = op_hint(str(key.value), COMPONENTS) or "'archspec list --ops' shows the words"
-            low.found.add("L001", f"there is no op '{short(str(key.value))}' to give defaults to", key.span, hint)
+            low.found.add(
+                "L001", f"there is no op '{short(str(key.value))}' to give defaults to", key.span, hint
+            )
         elif isinstance(node, Mapping):
             fields = slots(word)
             for name in (name for name, _ in node.entries if name.value not in fields):

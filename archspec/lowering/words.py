@@ -54,7 +54,9 @@ def _unknown(frame: Frame, step: Word) -> Diagnostic:
     for key, _ in step.args.entries if not step.common.names else ():
         close = did_you_mean(str(key.value), words)
         if close:
-            return Diagnostic("S001", f"unknown key '{short(str(key.value))}' in step '{text}'", key.span, close)
+            return Diagnostic(
+                "S001", f"unknown key '{short(str(key.value))}' in step '{short(text)}'", key.span, close
+            )
     message = f"there is no op or block '{short(text)}'"
     return Diagnostic("L001", message, step.word.span, _word_hint(frame, step, text))
 

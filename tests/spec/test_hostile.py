@@ -68,12 +68,17 @@ HOSTILE = {
     "blocks and scopes": (deep_blocks(30, 24), "L032"),
     "10 ** 9 layers": (repeated("10**9", "[silu]"), "L032"),
     "9 ** 9 ** 9 layers": (repeated("9**9**9", "[silu]"), "N004"),
-    "layers that all differ": (repeated("10000", "[{l: {op: linear, out: 8}}, {s: {op: scale, by: i}}]"), "L032"),
+    "layers that all differ": (
+        repeated("10000", "[{l: {op: linear, out: 8}}, {s: {op: scale, by: i}}]"),
+        "L032",
+    ),
     "layers that grow": (repeated("10000", "[{l: {op: linear, out: width + 1}}]"), "L032"),
     "layers that double": (repeated("10000", "[{l: {op: linear, out: 2 * width}}]"), "N004"),
     "layers that push": (repeated("10000", "[{l: {op: linear, out: 8}}, {push: s}]"), "L032"),
     "layers of layers": (
-        repeated("10000", "[{a: {repeat: 10000, body: [{b: {repeat: 10000, body: [{l: {op: linear, out: 8}}]}}]}}]"),
+        repeated(
+            "10000", "[{a: {repeat: 10000, body: [{b: {repeat: 10000, body: [{l: {op: linear, out: 8}}]}}]}}]"
+        ),
         "L032",
     ),
     "layers of layers that differ": (
@@ -96,8 +101,14 @@ HOSTILE = {
     "deep parentheses": ('model: [{out: "' + "(" * 1_000 + "x" + ")" * 1_000 + '"}]\n', "N010"),
     "signs": ('model: [{out: "' + "-" * 3_000 + 'x"}]\n', "N010"),
     "a polynomial": ('model: [{out: "reshape(x, [(B + S + 1)**8 * (B + S + 2)**8])"}]\n', "N004"),
-    "a split into parts without end": ('model: [{r: {op: linear, in: x, out: 10**6}}, {out: "split(_, 10**6)"}]\n', "T008"),
-    "a long pattern": ('model: [{out: {op: rearrange, in: x, pattern: "' + "a " * 30_000 + '-> b"}}]\n', "T009"),
+    "a split into parts without end": (
+        'model: [{r: {op: linear, in: x, out: 10**6}}, {out: "split(_, 10**6)"}]\n',
+        "T008",
+    ),
+    "a long pattern": (
+        'model: [{out: {op: rearrange, in: x, pattern: "' + "a " * 30_000 + '-> b"}}]\n',
+        "T009",
+    ),
     "a kernel known only when the model runs": (
         "model: [{out: {op: conv1d, in: x, out: 8, kernel: 10**18}}]\n",
         "N005",
@@ -108,7 +119,10 @@ HOSTILE = {
     "unknown keys": (many("k{i}: 1\n", 40_000), "S001"),
     "unknown names": ("params:\n" + many("  p{i}: q{i} + 1\n", 30_000), "N001"),
     "unknown ops": ("model:\n" + many("  - s{i}: foo\n", 30_000), "L001"),
-    "unknown arguments": ("model:\n  - out: {op: linear, in: x, out: 8, " + many("k{i}: 1, ", 40_000) + "}\n", "S001"),
+    "unknown arguments": (
+        "model:\n  - out: {op: linear, in: x, out: 8, " + many("k{i}: 1, ", 40_000) + "}\n",
+        "S001",
+    ),
     "unknown params of presets": ("presets:\n" + many("  a{i}: {{z: 1}}\n", 20_000), "S021"),
     "unknown parameters to tie": ("tie:\n" + many("  y{i}: z\n", 20_000), "L050"),
     "bad names": ("params:\n" + many('  "a {i}": 1\n', 40_000), "S004"),
@@ -117,7 +131,7 @@ HOSTILE = {
         "model:\n  - a: {op: linear, in: x, out: 8}\n" + "  - push: s\n" * 20_000,
         "L032",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("parts", "code"), HOSTILE.values(), ids=HOSTILE.keys())
@@ -133,11 +147,15 @@ RIGHT = {
     "a chain of params": "params:\n" + many("  p{i}: p{j} + 1\n", 10_000) + "  p10000: 1\n",
     "outputs": LINEAR + "losses: {}\n",
     "a mask of many terms": (
-        'model: [{out: {op: attention, in: x, num_heads: 2, mask: "' + " and ".join(["q - k < 5"] * 140) + '"}}]\n'
+        'model: [{out: {op: attention, in: x, num_heads: 2, mask: "'
+        + " and ".join(["q - k < 5"] * 140)
+        + '"}}]\n'
     ),
-    "nested as deep as allowed": f"model: [{{a: {{op: linear, in: x, out: 8}}}}, {{{nested(24, 'silu')}}}, {{out: silu}}]\n",
+    "nested as deep as allowed": (
+        f"model: [{{a: {{op: linear, in: x, out: 8}}}}, {{{nested(24, 'silu')}}}, {{out: silu}}]\n"
+    ),
     "a wide layer": "model: [{out: {op: linear, in: x, out: 10**18}}]\n",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("parts", RIGHT.values(), ids=RIGHT.keys())
@@ -161,7 +179,26 @@ def test_what_is_no_spec(text: str):
     assert timed(text)
 
 
-NAMES = ["a\nb", 'a"b', "a'b", "a\\b", "a#b", "a}b", "a{b", "a\rb", "a\u2028b", "a;b", "a b", "1a", "", "é", "ａ", "__a", "if", "None"]
+NAMES = [
+    "a\nb",
+    'a"b',
+    "a'b",
+    "a\\b",
+    "a#b",
+    "a}b",
+    "a{b",
+    "a\rb",
+    "a\u2028b",
+    "a;b",
+    "a b",
+    "1a",
+    "",
+    "é",
+    "\uff41",
+    "__a",
+    "if",
+    "None",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -180,7 +217,9 @@ NAMES = ["a\nb", 'a"b', "a'b", "a\\b", "a#b", "a}b", "a{b", "a\rb", "a\u2028b", 
     ],
 )
 def test_nothing_but_an_identifier_is_a_name(form: str, name: str):
-    quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
+    quoted = (
+        '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
+    )
     found = timed(document(form.format(name=quoted)))
     assert {f.code for f in found} & {"S004", "S003", "Y003"}
 

@@ -43,7 +43,9 @@ class Case:
 
 def complete(document: str) -> str:
     """The document with a version and a name behind its last line, where it has none."""
-    missing = [line for line in ("archspec: 1", "name: m") if not re.search(f"^{line[:4]}.*:", document, re.M)]
+    missing = [
+        line for line in ("archspec: 1", "name: m") if not re.search(f"^{line[:4]}.*:", document, re.M)
+    ]
     return document + "".join(f"{line}\n" for line in missing)
 
 

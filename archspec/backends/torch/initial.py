@@ -21,7 +21,7 @@ Starts = list[tuple[str, str]]
 
 def init_method(graph: Graph, module: Module) -> list[str]:
     """The method's lines, after a blank one."""
-    starts = list(_starts(graph.root, module, _Writer(graph, module)))
+    starts = list(_starts(module.region, module, _Writer(graph, module)))
     groups = _groups(graph, starts)
     own = groups.pop(OWN, [])
     doc = "Start as the reference does; layers not named here keep torch's own start." if own else "Start as the reference does."
@@ -53,12 +53,28 @@ def _test(word: str, names: list[str], others: list[str]) -> list[str]:
     if endings is not None:
         shown = ", ".join(f'"{e}"' for e in endings)
         return statement(f"{word} ", f"name.endswith({shown if len(endings) == 1 else f'({shown})'})", 12, tail=":")
-    subject = "path" if all(part in ("*", "") or not part.isdigit() for name in names for part in name.split(".")) else "name"
-    shown = sorted(f'"{name}"' for name in names)
-    line = f"{word} {subject} == {shown[0]}:" if len(shown) == 1 else f"{word} {subject} in ({', '.join(shown)}):"
+    alike = {_pattern(name) for name in names}
+    if alike.isdisjoint(map(_pattern, others)):
+        return _listed(word, {"path": sorted(alike)})
+    apart = sorted(name for name in names if "*" not in name)
+    return _listed(word, {"name": apart, "path": sorted(set(names) - set(apart))})
+
+
+def _listed(word: str, subjects: dict[str, list[str]]) -> list[str]:
+    """A branch for exactly these names."""
+    tests: list[str] = []
+    for subject, names in subjects.items():
+        shown = [f'"{name}"' for name in names]
+        tests += [f"{subject} == {shown[0]}" if len(shown) == 1 else f"{subject} in ({', '.join(shown)})"] if shown else []
+    line = f"{word} {' or '.join(tests)}:"
     if fits(line, 12):
         return [f"            {line}"]
-    return [f"            {word} {subject} in (", *(f"                {name}," for name in shown), "            ):"]
+    head, opened, items = line[:-2].rpartition("(")
+    return [f"            {head}{opened}", *(f"                {item}," for item in items.split(", ")), "            ):"]
+
+
+def _pattern(name: str) -> str:
+    return ".".join("*" if part.isdigit() else part for part in name.split("."))
 
 
 def _groups(graph: Graph, starts: Starts) -> dict[str, list[str]]:
