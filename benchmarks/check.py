@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import archspec
 from benchmarks.pairs import paired, show
 
 DEEP = """archspec: 1
 name: deep
-params: {{vocab_size: 128256, hidden_size: 16384, num_layers: {layers}, num_heads: 128, num_kv_heads: 8, intermediate_size: 53248}}
+params:
+  vocab_size: 128256
+  hidden_size: 16384
+  num_layers: {layers}
+  num_heads: 128
+  num_kv_heads: 8
+  intermediate_size: 53248
 inputs: {{input_ids: "int64[B, S]"}}
 stream: S
 blocks:
@@ -20,7 +28,13 @@ blocks:
     body:
       - residual:
           - norm: rmsnorm
-          - attn: {{op: attention, num_heads: num_heads, num_kv_heads: num_kv_heads, bias: false, mask: causal, rope: {{theta: 5e5}}}}
+          - attn:
+              op: attention
+              num_heads: num_heads
+              num_kv_heads: num_kv_heads
+              bias: false
+              mask: causal
+              rope: {{theta: 5e5}}
       - residual:
           - mlp_norm: rmsnorm
           - mlp: {{op: mlp, intermediate_size: intermediate_size, gated: true, activation: silu, bias: false}}
@@ -43,16 +57,13 @@ def spec(layers: int) -> str:
 
 def run(repeats: int, threads: int) -> None:
     """In one process: load, lower, verify and count."""
-    import tempfile
-
-    import archspec
-
     del threads
     with tempfile.TemporaryDirectory() as folder:
         deep, shallow = Path(folder, "deep.yaml"), Path(folder, "shallow.yaml")
         deep.write_text(spec(126))
         shallow.write_text(spec(12))
-        rows = {"126 layers (ours), 12 (peer)": paired(lambda: archspec.check(deep), lambda: archspec.check(shallow), repeats * 4)}
+        pair = paired(lambda: archspec.check(deep), lambda: archspec.check(shallow), repeats * 4)
+        rows = {"126 layers (ours), 12 (peer)": pair}
     show("check: 126 layers of 405B shape against 12", rows, "12 layers")
     for command in (["--help"], ["check", "gpt2"], ["show", "gpt2"]):
         print(f"archspec {' '.join(command):12} {_start_up(command) * 1e3:6.0f} ms, median of 7 processes")

@@ -76,7 +76,8 @@ def _decode(ours: Any, theirs: Any, vocab: int, repeats: int, steps: int = 16) -
 
         def their_steps() -> torch.Tensor:
             outputs = [
-                theirs(tokens[:, 0, i : i + 1], past_key_values=past, use_cache=True).logits for i in range(steps)
+                theirs(tokens[:, 0, i : i + 1], past_key_values=past, use_cache=True).logits
+                for i in range(steps)
             ]
             past.crop(-steps)
             return torch.cat(outputs, dim=1)

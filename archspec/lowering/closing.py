@@ -118,12 +118,21 @@ def _named(builder: Builder, handle: Handle, name: str) -> Handle:
     """The handle under exactly this name: its producing node's result is renamed; an input is passed on."""
     if handle.value in builder.inputs:
         handle = builder.apply(Reshape(handle.type.shape), handle)
-    value = replace(handle.value, name=name)
+    made = {v.name for node in builder.nodes for v in node.outputs} - {handle.value.name}
+    names = {handle.value.name: name} | ({name: builder.unique(name)} if name in made else {})
+
+    def renamed(v: Value) -> Value:
+        return replace(v, name=names.get(v.name, v.name))
+
     builder.nodes[:] = [
-        replace(node, outputs=tuple(value if o == handle.value else o for o in node.outputs))
+        replace(
+            node,
+            inputs=tuple(v and renamed(v) for v in node.inputs),
+            outputs=tuple(renamed(v) for v in node.outputs),
+        )
         for node in builder.nodes
     ]
-    return Handle(value, builder)
+    return Handle(renamed(handle.value), builder)
 
 
 def _trimmed(region: Region) -> Region:

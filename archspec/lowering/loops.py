@@ -36,6 +36,9 @@ def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
     if int(count) == 0:
         return (start,)
     if step.body is not None and moved_by(step.body):
+        if shared:
+            message = "layers that push or pop are built one by one, so they cannot be shared"
+            raise Problem("L011", message, hint="take 'shared' out")
         return _unrolled(frame, step, name, int(count), start)
     layers, schedule = _variants(frame, step, name, int(count), start)
     if shared and len(layers) > 1:

@@ -225,7 +225,7 @@ class _Lower:
     def call(self, expr: Call) -> Result:
         known = (*FUNCTIONS, *NUMBER_FUNCTIONS)
         if expr.function not in known:
-            hint = did_you_mean(expr.function, known) or "'archspec list --functions' shows all"
+            hint = did_you_mean(expr.function, known) or f"some are: {', '.join(sorted(known)[:12])}"
             raise EvalError("N003", f"unknown function '{expr.function}'", function_name(expr), hint)
         words = expr.function == "cast"
         args = [self.word(a) if words and i else self.visit(a) for i, a in enumerate(expr.args)]

@@ -201,9 +201,8 @@ def _init(frame: Frame, node: Node, slot: Slot, words: Words) -> Init:
         raise EvalError("S007", "this is not an initialisation", expr, _INIT_HINT)
     least, most = _INITS[expr.function]
     if not least <= len(expr.args) <= most:
-        message = (
-            f"{expr.function} takes {least if least == most else '1 or 2'} numbers, not {len(expr.args)}"
-        )
+        wanted = "one number" if most == 1 else "1 or 2 numbers"
+        message = f"{expr.function} takes {wanted}, not {len(expr.args)}"
         raise EvalError("S007", message, expr, _INIT_HINT)
     given = [_init_number(frame, arg) for arg in expr.args]
     if expr.function == "constant":

@@ -7,14 +7,14 @@ from typing import TypeAlias
 
 from archspec.errors import Span
 
-Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
     """A YAML 1.2 core scalar. `text` is as written; `quoted` says that it was a quoted string."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     text: str
     span: Span
     quoted: bool = False
@@ -22,6 +22,8 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
+    """A list of nodes."""
+
     items: tuple[Node, ...]
     span: Span
 

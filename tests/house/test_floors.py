@@ -23,7 +23,9 @@ FLOORS = (
 )
 LEVEL = {room: -depth for depth, rooms in enumerate(FLOORS) for room in rooms}
 
-TORCH_ROOMS = re.compile(r"archspec/(backends/torch/runtime(/.*)?|weights/[^/]*torch[^/]*|api|model|decode)\.py")
+TORCH_ROOMS = re.compile(
+    r"archspec/(backends/torch/runtime(/.*)?|weights/[^/]*torch[^/]*|api|model|decode)\.py"
+)
 
 
 def ours(module: Module) -> list[tuple[Import, str]]:

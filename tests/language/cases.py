@@ -1,13 +1,13 @@
 """The cases in `tests/cases/language/*.md`: a spec each, and what it means, as the IR or as a few lines of torch.
 
 A case is a heading `##` with fenced blocks below it. `yaml` is the spec, but for `archspec` and `name`;
-`yaml name.yaml` is a file beside it. `ir` is the graph that it lowers to. `python` computes its outputs from the
-inputs, by name, and the weights `w`; `python loss` computes a loss. Behind either, `preset=p` and `a=1` set params.
+`yaml base.yaml` is a file beside it. `ir` is the graph that it lowers to. `python` computes its outputs from the
+inputs, by name, and the weights `w`; with `loss` or `loss=name` behind it, a loss. Behind either, `preset=p` and
+`a=1` set params.
 """
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from archspec import api
@@ -31,19 +31,15 @@ class Block:
     span: tuple[int, int]
 
     @property
-    def preset(self) -> str | None:
-        return self._settings().get("preset")
+    def loss(self) -> str | None:
+        """The method of the model that it is about, if it is a loss."""
+        words = [word.replace("=", "_") for word in self.words if word.partition("=")[0] == "loss"]
+        return words[0] if words else None
 
     @property
-    def overrides(self) -> dict[str, str]:
-        return {name: value for name, value in self._settings().items() if name != "preset"}
-
-    def _settings(self) -> dict[str, str]:
-        pairs = (word.partition("=") for word in self.words if "=" in word)
-        return {name: value for name, _, value in pairs if name != "loss"}
-
-    def __str__(self) -> str:
-        return " ".join(self.words)
+    def settings(self) -> tuple[str, ...]:
+        """What it sets, as `name=value`."""
+        return tuple(word for word in self.words if "=" in word and not word.startswith("loss="))
 
 
 @dataclass(frozen=True)
@@ -54,26 +50,17 @@ class Case:
     name: str
     blocks: tuple[Block, ...]
 
-    @property
-    def title(self) -> str:
-        return f"{self.path.stem}: {self.name}"
-
     def of(self, language: str) -> tuple[Block, ...]:
         return tuple(block for block in self.blocks if block.language == language)
 
-    def write(self, folder: Path) -> Path:
-        """The case's documents as files; gives the spec's."""
-        for block in self.of("yaml"):
-            name = block.words[0] if block.words else "case.yaml"
-            (folder / name).write_text(block.text if block.words else _HEAD + block.text, encoding="utf-8")
-        return folder / "case.yaml"
-
     def load(self, folder: Path, block: Block) -> Spec:
-        return api.load(self.write(folder), preset=block.preset, overrides=block.overrides)
-
-    @cached_property
-    def source(self) -> str:
-        return self.path.read_text(encoding="utf-8")
+        """The spec, its documents written into `folder`, under the settings of a block."""
+        for document in self.of("yaml"):
+            name, head = (document.words[0], "") if document.words else ("case.yaml", _HEAD)
+            (folder / name).write_text(head + document.text, encoding="utf-8")
+        settings = dict(word.split("=", 1) for word in block.settings)
+        preset = settings.pop("preset", None)
+        return api.load(folder / "case.yaml", preset=preset, overrides=settings)
 
 
 def cases(path: Path) -> list[Case]:
@@ -91,6 +78,7 @@ def _case(path: Path, source: str, heading: re.Match[str], end: int) -> Case:
 
 
 ALL = [case for path in sorted(FOLDER.glob("*.md")) for case in cases(path)]
+ARCHITECTURES = sorted((FOLDER / "architectures").glob("*.yaml"))
 
 
 def ir(graph: Graph) -> str:

@@ -22,9 +22,7 @@ class Words:
         return F.linear(x, self.w[f"{name}.weight"], self.w.get(f"{name}.bias"))
 
     def layernorm(self, x: Tensor, name: str, eps: float = 1e-5) -> Tensor:
-        return F.layer_norm(
-            x, x.shape[-1:], self.w.get(f"{name}.weight"), self.w.get(f"{name}.bias"), eps
-        )
+        return F.layer_norm(x, x.shape[-1:], self.w.get(f"{name}.weight"), self.w.get(f"{name}.bias"), eps)
 
     def rmsnorm(self, x: Tensor, name: str, eps: float = 1e-6) -> Tensor:
         return x / (x.pow(2).mean(-1, keepdim=True) + eps).sqrt() * self.w.get(f"{name}.weight", 1)

@@ -55,7 +55,7 @@ def many(form: str, count: int) -> str:
     return "".join(form.format(i=i, j=i + 1) for i in range(count))
 
 
-ONES = "[" + ",".join(["1"] * 90_000) + "]"
+ONES = "[" + ",".join(["1"] * 60_000) + "]"
 
 HOSTILE = {
     "a block that holds itself": ("blocks: {a: {body: [{b: a}]}}\nmodel: [{out: {op: a, in: x}}]\n", "L007"),
@@ -117,13 +117,13 @@ HOSTILE = {
     "a long text": (f"summary: {'a' * 900_000}\n", "S003"),
     "a long op": (f"model: [{{out: {{op: {'a' * 900_000}, in: x}}}}]\n", "L001"),
     "unknown keys": (many("k{i}: 1\n", 40_000), "S001"),
-    "unknown names": ("params:\n" + many("  p{i}: q{i} + 1\n", 30_000), "N001"),
-    "unknown ops": ("model:\n" + many("  - s{i}: foo\n", 30_000), "L001"),
+    "unknown names": ("params:\n" + many("  p{i}: q{i} + 1\n", 15_000), "N001"),
+    "unknown ops": ("model:\n" + many("  - s{i}: foo\n", 15_000), "L001"),
     "unknown arguments": (
-        "model:\n  - out: {op: linear, in: x, out: 8, " + many("k{i}: 1, ", 40_000) + "}\n",
+        "model:\n  - out: {op: linear, in: x, out: 8, " + many("k{i}: 1, ", 20_000) + "}\n",
         "S001",
     ),
-    "unknown params of presets": ("presets:\n" + many("  a{i}: {{z: 1}}\n", 20_000), "S021"),
+    "unknown params of presets": ("presets:\n" + many("  a{i}: {{z: 1}}\n", 10_000), "S021"),
     "unknown parameters to tie": ("tie:\n" + many("  y{i}: z\n", 20_000), "L050"),
     "bad names": ("params:\n" + many('  "a {i}": 1\n', 40_000), "S004"),
     "bad steps": ("model:\n" + "  - 3\n" * 40_000, "S011"),

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from archspec.errors import Diagnostic
+from archspec.errors import Diagnostic, Source, SpecError
+from archspec.spec.spec import read_spec
+from archspec.spec.yaml import load_text
 from tests.spec.wrong import Case, cases, files, findings, rendered, rewritten
 
 CASES = [case for file in files() for case in cases(file)]
@@ -55,3 +57,23 @@ def test_the_table_is_read_whole():
     assert len(CASES) == headings
     assert len(CASES) >= 150
     assert len({str(case) for case in CASES}) == len(CASES)
+
+
+BOTH = """\
+archspec: 1
+name: m
+sumary: x
+inputs: {x: "[B, 8]"}
+model: [3, {out: {op: linaer, in: x}}]
+outputs: {y: out}
+"""
+
+
+def test_reading_alone_raises_what_it_finds():
+    with pytest.raises(SpecError) as error:
+        read_spec(load_text(Source("spec.yaml", BOTH)))
+    assert [found.code for found in error.value.diagnostics] == ["S001", "S011"]
+
+
+def test_reading_and_lowering_share_their_findings():
+    assert [found.code for found in findings(BOTH)] == ["S001", "S011", "L001"]

@@ -1,0 +1,1 @@
+"""PyTorch: a graph as readable source, which is also what runs."""

@@ -1,4 +1,4 @@
-"""Operations that exist only in the torch backend, between its passes and its source."""
+"""What exists only in the torch backend, between its passes and its source."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import ClassVar
 from archspec.dims import num as n
 from archspec.dims.expr import Expr, names
 from archspec.dims.num import Num
+from archspec.ir.graph import Repeat
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, broadcast
 
 
 @dataclass(frozen=True, slots=True)
 class Mask(Op):
-    """The mask of an attention as booleans: [B, H, Q, K], 1 along axes that the rule does not look at, true where a query may look.
+    """The mask of an attention as booleans: [B, H, Q, K], true where a query may look.
 
-    `implied`: the attention itself knows `k <= q`, so that the mask may be absent where that is all.
-    Operands are called `operands` in `rule`, numbers by `names`.
+    An axis that the rule does not look at has size 1. Operands are called `operands` in `rule`, numbers by
+    `names`. `implied`: the attention itself knows `k <= q`, so that the mask may be absent where that is all.
     """
 
     dialect: ClassVar = "torch"
@@ -33,25 +34,30 @@ class Mask(Op):
         used, one = set(names(self.rule)), n.num(1)
         batch = next((t.shape[0] for t in operands if t is not None and "b" in used), one)
         heads = next((t.shape[-1] for t in operands if t is not None and t.rank == 1 and "h" in used), one)
-        queries, keys = (size if axis in used else one for axis, size in (("q", self.queries), ("k", self.keys)))
+        queries, keys = (
+            size if axis in used else one for axis, size in (("q", self.queries), ("k", self.keys))
+        )
         return (TensorType("bool", (batch, heads, queries, keys)),)
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedBias(Op):
-    """A score bias, -inf (the dtype's least number) where the mask is false: bias [..., Q, K], mask -> 4 axes."""
+    """A score bias, the dtype's least number where the mask is false: bias [..., Q, K], mask -> 4 axes."""
 
     dialect: ClassVar = "torch"
 
     def infer(self, bias: TensorType, mask: TensorType | None) -> tuple[TensorType, ...]:
-        lead = (n.num(1),) * (4 - bias.rank)
-        shape = (*lead, *bias.shape)
+        shape = (*(n.num(1),) * (4 - bias.rank), *bias.shape)
         return (TensorType(bias.dtype, shape if mask is None else broadcast(shape, mask.shape)),)
 
 
 @dataclass(frozen=True, slots=True)
 class Attend(Op):
-    """`Attention` with its mask made: q, k, v, mask or bias, and how. `causal`: an absent mask means `k <= q`."""
+    """`Attention` with its mask made: q, k, v, mask or bias, and how.
+
+    `start`: the position of the first query. `causal`: where that is the first key, no mask means `k <= q`.
+    `biased`: the fourth operand is a bias.
+    """
 
     dialect: ClassVar = "torch"
     implementation: str
@@ -62,5 +68,14 @@ class Attend(Op):
     causal: bool
     biased: bool
 
-    def infer(self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None) -> tuple[TensorType, ...]:
+    def infer(
+        self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
+    ) -> tuple[TensorType, ...]:
         return (q.with_shape(*q.shape[:3], v.shape[3]),)
+
+
+@dataclass(frozen=True, slots=True)
+class Layers(Repeat):
+    """A loop whose layers differ in what they are handed: variant v takes input `feeds[v][p]` as its p-th."""
+
+    feeds: tuple[tuple[int, ...], ...] = ()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import ast
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
-from archspec.backends.torch.classes import Classes
+from archspec.backends.torch.copied import runtime_source
 from archspec.backends.torch.forward import shape_text
 from archspec.backends.torch.layout import docstring
+from archspec.backends.torch.loss import loss_methods
 from archspec.backends.torch.model import Model
-from archspec.backends.torch.module import Module
 from archspec.backends.torch.passes.attention import choose_attention
+from archspec.backends.torch.passes.feed import feed_layers
 from archspec.backends.torch.passes.hoist import hoist
-from archspec.dims.num import Num
-from archspec.ir.graph import Graph, Region
+from archspec.ir.graph import Graph, parameter_count
 from archspec.lowering.passes.trim import trimmed
 
-RUNTIME = Path(__file__).parent / "runtime"
+STATE = ("KVCache", "Held")
+STANDARD = {"math": "import math", "re": "import re", "NamedTuple": "from typing import NamedTuple"}
 
 
 def emit(graph: Graph, *, attention: str = "sdpa", provenance: str = "") -> str:
@@ -26,81 +26,67 @@ def emit(graph: Graph, *, attention: str = "sdpa", provenance: str = "") -> str:
     `attention`: `eager` or `sdpa`. `provenance`: where the spec came from, for the head of the file.
     Raises `UnsupportedError` with what cannot be written and why.
     """
-    root = trimmed(hoist(choose_attention(graph.root, attention)))
-    first = _model(graph, root, frozenset())
-    several = {c: list(places.values()) for c, places in first.classes.several.items()}
-    ambiguous = frozenset(c for c, places in several.items() if 1 < len(places) == len(set(places)))
-    model = _model(graph, root, ambiguous) if ambiguous else first
-    return _file(model, attention, provenance)
+    root = feed_layers(trimmed(hoist(choose_attention(graph.root, attention))))
+    model = Model.of(graph, root)
+    several = {component: [*places.values()] for component, places in model.classes.several.items()}
+    ambiguous = {c for c, places in several.items() if 1 < len(places) == len(set(places))}
+    if ambiguous:
+        model = Model.of(graph, root, frozenset(ambiguous))
+    code = _code(model)
+    head = docstring(_heading(model, attention, provenance), 0)
+    return "\n".join([*head, "", *_imports(code), "", f'__all__ = ["{model.name}"]', *code]) + "\n"
 
 
-def _model(graph: Graph, root: Region, ambiguous: frozenset[str]) -> Model:
-    classes = Classes(root, graph.dims, ambiguous)
-    names = frozenset(name for name, v in root.bindings if isinstance(v, Num))
-    module = Module(classes, root, "", names, classes.parts)
-    model = Model(graph, root, module, classes)
-    classes.taken[model.name] = ""
-    model.write()
-    model.text()
-    return model
+def _code(model: Model) -> list[str]:
+    """What stands below the imports, two blank lines before each definition."""
+    classes = model.classes
+    body = model.text(loss_methods(model))
+    modules = [module.text() for module in classes.ordered]
+    masks = [function.lines for _, function in classes.masks.values()]
+    names = _names(line for lines in (*modules, body) for line in lines)
+    copied = [*classes.parts.runtime, *(f"cache.{name}" for name in STATE if name in names)]
+    definitions = [*map(runtime_source, copied), *_output(model), *masks, *modules, body]
+    return [line for lines in definitions for line in ("", "", *lines)]
 
 
-def _file(model: Model, attention: str, provenance: str) -> str:
-    body = model.text()
-    classes = [line for module in model.classes.ordered for line in ("", "", *module.text())]
-    masks = [line for _, function in model.classes.masks.values() for line in ("", "", *function.lines)]
-    output = _output(model)
-    states = "\n".join([*classes, *body])
-    for kind in ("KVCache", "Held"):
-        if f"{kind}(" in states or f": {kind}" in states:
-            model.classes.parts.require(f"runtime:cache.{kind}")
-    copied = [line for name in model.classes.parts.runtime for line in ("", "", *runtime_source(name))]
-    head = [*docstring(_heading(model, attention, provenance), 0), "", *_imports(model, output), "", f'__all__ = ["{model.name}"]']
-    return "\n".join([*head, *copied, *output, *masks, *classes, "", "", *body]) + "\n"
+def _names(lines: Iterable[str]) -> set[str]:
+    """The names that code reads or binds, attributes and comments aside."""
+    return {node.id for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.Name)}
+
+
+def _imports(code: Sequence[str]) -> list[str]:
+    names = _names(code)
+    standard = [line for name, line in STANDARD.items() if name in names]
+    torch = ["import torch"] if "torch" in names else []
+    functional = ["import torch.nn.functional as F"] if "F" in names else []
+    tensor = "Tensor, nn" if "Tensor" in names else "nn"
+    return [*standard, *([""] if standard else []), *torch, *functional, f"from torch import {tensor}"]
 
 
 def _heading(model: Model, attention: str, provenance: str) -> list[str]:
     graph = model.graph
-    title = f"{model.name}: {graph.summary[:1].lower()}{graph.summary[1:]}" if graph.summary else model.name
-    lines = [*title.split("\n"), ""]
-    if graph.source:
-        lines += [f"Source   {line}" for line in graph.source.split("\n")]
-    made = f"attention={attention}"
-    lines.append(f"Spec     {provenance}; {made}" if provenance else f"Spec     {graph.name}; {made}")
-    lines += model.facts()
-    dims = ", ".join(graph.dims)
-    past = f"; {graph.stream} grows while decoding, past = tokens already in the cache" if graph.stream else ""
-    return [*lines, f"Dims     {dims}{past}"] if dims else lines
+    title = f"{model.name}: {_uncapitalised(graph.summary)}" if graph.summary else f"{model.name}."
+    lines = [*title.splitlines(), ""]
+    lines += [f"Source   {line}" for line in graph.source.splitlines()]
+    lines.append(f"Spec     {provenance or graph.name}; attention={attention}")
+    lines.append(f"Size     {parameter_count(graph):,} parameters")
+    past = (
+        f"; {graph.stream} grows while decoding, past = tokens already in the cache" if graph.stream else ""
+    )
+    return [*lines, f"Dims     {', '.join(graph.dims)}{past}"] if graph.dims else lines
 
 
-def _imports(model: Model, output: list[str]) -> list[str]:
-    wanted = model.classes.parts.imports
-    standard = sorted(line for line in wanted if line == "import math")
-    if output:
-        standard.append("from typing import NamedTuple")
-    torch = ["import torch"]
-    functional = ["import torch.nn.functional as F"] if "import torch.nn.functional as F" in wanted else []
-    return [*standard, *([""] if standard else []), *torch, *functional, "from torch import Tensor, nn"]
+def _uncapitalised(text: str) -> str:
+    """The text to stand behind a colon; an abbreviation keeps its capitals."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
-def _output(model: Model) -> list[str]:
+def _output(model: Model) -> list[list[str]]:
     """The named tuple of several results."""
     if len(model.graph.outputs) == 1:
         return []
     fields = [f"    {name}: Tensor  # {shape_text(v.type)}" for name, v in model.graph.outputs]
-    return ["", "", "class Output(NamedTuple):", *docstring(["What the model gives."], 4), "", *fields]
+    return [["class Output(NamedTuple):", *docstring(["What the model gives."], 4), "", *fields]]
 
 
-@cache
-def runtime_source(name: str) -> tuple[str, ...]:
-    """The text of a class or function of the runtime folder, by `module.name`."""
-    module, _, wanted = name.partition(".")
-    text = (RUNTIME / f"{module}.py").read_text(encoding="utf-8")
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == wanted:
-            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-            return tuple(text.splitlines()[first - 1 : node.end_lineno])
-    raise AssertionError(f"no runtime function {name}")
-
-
-__all__ = ["emit", "runtime_source"]
+__all__ = ["emit"]

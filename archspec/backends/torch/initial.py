@@ -1,165 +1,160 @@
-"""`init_weights`: every parameter starts as the spec says, told by its name."""
+"""`init_weights`: every parameter starts as the spec says, told apart by the end of its name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
-from archspec.backends.torch.forward import statement
 from archspec.backends.torch.init import initialiser
-from archspec.backends.torch.layout import fits
-from archspec.backends.torch.module import Module
-from archspec.backends.torch.python import python
+from archspec.backends.torch.layout import condition
 from archspec.dims import num as n
-from archspec.dims.expr import Literal
-from archspec.dims.num import Num
-from archspec.ir.graph import Call, Graph, Init, Region, Repeat
+from archspec.dims.num import Num, outward
+from archspec.dims.num import Value as Setting
+from archspec.ir.graph import Call, Graph, Init, Repeat
 
-OWN = ""  # the statement for what starts as torch's own layers do
-Starts = list[tuple[str, str]]
+if TYPE_CHECKING:
+    from archspec.backends.torch.module import Module
+
+BY_TORCH = ""
+"""In place of a statement: what torch's own modules do when they are made."""
+
+Scopes: TypeAlias = tuple[Mapping[str, Setting], ...]
 
 
 def init_method(graph: Graph, module: Module) -> list[str]:
     """The method's lines, after a blank one."""
-    starts = list(_starts(module.region, module, _Writer(graph, module)))
-    groups = _groups(graph, starts)
-    own = groups.pop(OWN, [])
-    doc = "Start as the reference does; layers not named here keep torch's own start." if own else "Start as the reference does."
-    lines = ["", "    @torch.no_grad()", "    def init_weights(self) -> None:"]
-    module.parts.require("import torch")
-    if not groups:
-        return [*lines, '        """Layers keep torch\'s own start."""']
-    return [*lines, f'        """{doc}"""', *_loop(groups, own)]
+    tied = {alias for alias, _ in graph.ties}
+    groups: dict[str, list[str]] = {}
+    for path, statement in _Starts(module).below(module, "", ()):
+        if path not in tied:
+            groups.setdefault(statement, []).append(path)
+    by_torch = groups.pop(BY_TORCH, [])
+    rest = "; layers not named here keep torch's own start" if by_torch else ""
+    doc = f"Start as the reference does{rest}." if groups else "Layers keep torch's own start."
+    lines = ["", "    @torch.no_grad()", "    def init_weights(self) -> None:", f'        """{doc}"""']
+    return [*lines, *_loop(groups, by_torch)] if groups else ["", *lines[2:]]
 
 
-def _loop(groups: dict[str, list[str]], own: list[str]) -> list[str]:
-    """One branch per kind of start; groups are told apart by the shortest endings that do."""
-    ordered = sorted(groups.items(), key=lambda item: (len(item[1]), item[0]))
-    if len(ordered) == 1 and not own:
+def _loop(groups: dict[str, list[str]], by_torch: Sequence[str]) -> list[str]:
+    """Each parameter through the first test that its name passes."""
+    ordered = sorted(groups.items(), key=lambda item: len(item[1]))
+    if len(ordered) == 1 and not by_torch:
         return ["        for p in self.parameters():", f"            {ordered[0][0].format('p')}"]
     lines: list[str] = []
-    for position, (fill, names) in enumerate(ordered):
-        later = [*(x for _, others in ordered[position + 1 :] for x in others), *own]
-        test = _test("if" if position == 0 else "elif", names, later) if later else ["            else:"]
-        lines += [*test, f"                {fill.format('p')}"]
-    pattern = ['            path = ".".join("*" if part.isdigit() else part for part in name.split("."))']
-    head = ["        for name, p in self.named_parameters():", *(pattern if any(" path " in line for line in lines) else [])]
+    for position, (statement, names) in enumerate(ordered):
+        later = [*(name for _, others in ordered[position + 1 :] for name in others), *by_torch]
+        test = _test("elif" if lines else "if", names, later) if later else ["            else:"]
+        lines += [*test, f"                {statement.format('p')}"]
+    head = ["        for name, p in self.named_parameters():"]
+    if any(re.search(r"\bpath\b", line) for line in lines):
+        head.append(
+            '            path = ".".join("*" if part.isdigit() else part for part in name.split("."))'
+        )
     return [*head, *lines]
 
 
-def _test(word: str, names: list[str], others: list[str]) -> list[str]:
-    """A branch for `names`, which none of `others` takes."""
-    endings = _endings(names, others)
-    if endings is not None:
-        shown = ", ".join(f'"{e}"' for e in endings)
-        return statement(f"{word} ", f"name.endswith({shown if len(endings) == 1 else f'({shown})'})", 12, tail=":")
-    alike = {_pattern(name) for name in names}
-    if alike.isdisjoint(map(_pattern, others)):
-        return _listed(word, {"path": sorted(alike)})
-    apart = sorted(name for name in names if "*" not in name)
-    return _listed(word, {"name": apart, "path": sorted(set(names) - set(apart))})
+def _test(word: str, names: Sequence[str], others: Sequence[str]) -> list[str]:
+    """A test that `names` pass and `others` do not: by endings, else by paths without indices, or by name."""
+    endings = [_shortest(name, others) for name in names]
+    if None not in endings:
+        shown = _quoted(_least([ending for ending in endings if ending]))
+        return condition(word, f"name.endswith({shown})", 12)
+    known = {_path(name) for name in others}
+    tests = {
+        "name": [name for name in names if _path(name) in known],
+        "path": list(dict.fromkeys(_path(name) for name in names if _path(name) not in known)),
+    }
+    found = (f"{subject} {_equals(given)}" for subject, given in tests.items() if given)
+    return condition(word, " or ".join(found), 12)
 
 
-def _listed(word: str, subjects: dict[str, list[str]]) -> list[str]:
-    """A branch for exactly these names."""
-    tests: list[str] = []
-    for subject, names in subjects.items():
-        shown = [f'"{name}"' for name in names]
-        tests += [f"{subject} == {shown[0]}" if len(shown) == 1 else f"{subject} in ({', '.join(shown)})"] if shown else []
-    line = f"{word} {' or '.join(tests)}:"
-    if fits(line, 12):
-        return [f"            {line}"]
-    head, opened, items = line[:-2].rpartition("(")
-    return [f"            {head}{opened}", *(f"                {item}," for item in items.split(", ")), "            ):"]
+def _equals(names: Sequence[str]) -> str:
+    return f"== {_quoted(names)}" if len(names) == 1 else f"in {_quoted(names)}"
 
 
-def _pattern(name: str) -> str:
+def _quoted(names: Sequence[str]) -> str:
+    shown = ", ".join(f'"{name}"' for name in names)
+    return shown if len(names) == 1 else f"({shown})"
+
+
+def _path(name: str) -> str:
+    """The name with `*` for its indices."""
     return ".".join("*" if part.isdigit() else part for part in name.split("."))
 
 
-def _groups(graph: Graph, starts: Starts) -> dict[str, list[str]]:
-    """Statements, and the parameter names (loops as `*`) they are for; tied aliases follow their owner."""
-    tied = {alias for alias, _ in graph.ties}
-    out: dict[str, list[str]] = {}
-    for path, fill in starts:
-        if path not in tied:
-            out.setdefault(fill, []).append(path)
-    return out
+def _least(endings: Sequence[str]) -> list[str]:
+    """The endings that no other one covers."""
+    return sorted(
+        e for e in dict.fromkeys(endings) if not any(e != other and e.endswith(other) for other in endings)
+    )
 
 
-class _Writer:
-    """Starts as statements, over the model's own settings."""
-
-    def __init__(self, graph: Graph, module: Module) -> None:
-        self.known = {name for name, v in graph.root.bindings if isinstance(v, Num)}
-        self.module = module
-
-    def fill(self, init: Init, *, own: bool) -> str:
-        """`own`: the parameter belongs to a layer of torch, which starts so by itself."""
-        if init.kind != "fan_in":
-            return initialiser(init, self.number)
-        bound = init.a**-0.5
-        return OWN if own else initialiser(Init("uniform", -bound, bound), self.number)
-
-    def number(self, number: Num) -> str:
-        if not n.reads(number) <= self.known:
-            return python(Literal(number.value), str, self.module.parts.require).text  # type: ignore[arg-type]  # static
-        return python(number.expr, self.module.attribute, self.module.parts.require).text
-
-
-def _starts(region: Region, module: Module, writer: _Writer) -> Iterator[tuple[str, str]]:
-    """Every learned parameter by its path, and the statement that fills it."""
-    for param in region.params:
-        if param.trainable:
-            yield param.name, writer.fill(param.init, own=module.leaf is not None)
-    for node in region.nodes:
-        if isinstance(node, Call) and not node.shared:
-            yield from _below(node.region.name, node.region, module, writer)
-        elif isinstance(node, Repeat):
-            yield from _layers(node, module, writer)
-
-
-def _below(name: str, region: Region, module: Module, writer: _Writer) -> Starts:
-    return [(f"{name}.{path}", fill) for path, fill in _starts(region, module.child(region), writer)]
-
-
-def _layers(node: Repeat, module: Module, writer: _Writer) -> Starts:
-    """Layers that start alike are one, `h.*`; others go by their numbers."""
-    kinds = [_below(f"{node.name}.*", variant, module, writer) for variant in node.variants]
-    joined = list(dict.fromkeys(start for kind in kinds for start in kind))
-    if len({path for path, _ in joined}) == len(joined):
-        return joined
-    every = range(1 if node.shared else len(node.schedule))
-    return [start for i in every for start in _below(f"{node.name}.{i}", node.variants[node.schedule[i]], module, writer)]
-
-
-def _endings(names: list[str], others: list[str]) -> list[str] | None:
-    """The fewest and shortest endings that fit all of `names` and none of `others`, if there are such."""
-    digits = sorted({"0", *(part for name in (*names, *others) for part in name.split(".") if part.isdigit())})
-    wrong = tuple({path for other in others for path in _paths(other, digits)})
-    out: list[str] = []
-    for name in names:
-        if any(name.endswith(e) for e in out):
-            continue
-        found = next((e for e in _suffixes(name) if not any(path.endswith(e) for path in wrong)), None)
-        if found is None:
-            return None
-        out = [*(e for e in out if not e.endswith(found)), found]
-    return sorted(out)
-
-
-def _paths(name: str, digits: list[str]) -> Iterator[str]:
-    """The name with numbers for its loops."""
-    parts = [digits if part == "*" else [part] for part in name.split(".")]
-    return (".".join(path) for path in product(*parts))
-
-
-def _suffixes(name: str) -> Iterator[str]:
-    """Endings of a name behind its last loop, short ones first; `weight` alone says too little."""
+def _shortest(name: str, others: Sequence[str]) -> str | None:
+    """The shortest ending that none of the others has; None where there is none."""
     parts = name.split("*.")[-1].split(".")
     for count in range(1, len(parts) + 1):
-        ending = ".".join(parts[-count:])
-        if ending != "weight" or len(parts) == 1:
-            yield ending
-    if name != ending:
-        yield f".{ending}"
+        vague = count == 1 < len(parts) and parts[-1] == "weight"
+        if not vague and not any(_ends(other, parts[-count:]) for other in others):
+            return ".".join(parts[-count:])
+    return None
+
+
+def _ends(name: str, ending: Sequence[str]) -> bool:
+    """Whether a name, in which `*` is any index, may end like that."""
+    last = name.split(".")[-len(ending) :]
+    if len(last) < len(ending):
+        return False
+    (first, wanted), *rest = zip(last, ending, strict=True)
+    same = all(a == b or (a == "*" and b.isdigit()) for a, b in rest)
+    return same and (first.endswith(wanted) or (first == "*" and wanted.isdigit()))
+
+
+class _Starts:
+    """Walks the modules of a model; numbers are written over the model's own settings."""
+
+    def __init__(self, model: Module) -> None:
+        self.model = model
+        self.known = {name for name, value in model.region.bindings if isinstance(value, Num)}
+
+    def below(self, module: Module, path: str, scopes: Scopes) -> Iterator[tuple[str, str]]:
+        """Learned parameters in order, `*` for the index in a loop, each with the statement that fills it."""
+        for param in module.region.params:
+            if param.trainable:
+                yield path + param.name, self._statement(param.init, scopes, by_torch=module.leaf is not None)
+        for node in module.region.nodes:
+            if isinstance(node, Call) and not node.shared:
+                inner = (dict(node.region.bindings), *scopes)
+                yield from self.below(module.child(node), f"{path}{node.region.name}.", inner)
+            elif isinstance(node, Repeat):
+                yield from self._layers(module, node, path, scopes)
+
+    def _layers(self, module: Module, node: Repeat, path: str, scopes: Scopes) -> Iterator[tuple[str, str]]:
+        """Once for all layers where they start alike, else layer by layer."""
+        loop = f"{path}{node.name}."
+        variants = [
+            dict(self.below(inner, f"{loop}*.", (dict(region.bindings), *scopes)))
+            for region, inner in zip(node.variants, module.layers(node), strict=True)
+        ]
+        for name in dict.fromkeys(name for starts in variants for name in starts):
+            if len({starts[name] for starts in variants if name in starts}) == 1:
+                yield name, next(starts[name] for starts in variants if name in starts)
+                continue
+            for layer, starts in enumerate(variants[variant] for variant in node.schedule):
+                if name in starts:
+                    yield f"{loop}{layer}.{name.removeprefix(f'{loop}*.')}", starts[name]
+
+    def _statement(self, init: Init, scopes: Scopes, *, by_torch: bool) -> str:
+        if init.kind != "fan_in":
+            return initialiser(init, lambda number: self._number(number, scopes))
+        bound = init.a**-0.5
+        uniform = Init("uniform", -bound, bound)
+        return BY_TORCH if by_torch else initialiser(uniform, lambda number: self._number(number, scopes))
+
+    def _number(self, number: Num, scopes: Scopes) -> str:
+        """A number of a module deep inside, over the model's own settings."""
+        for bindings in scopes:
+            number = outward(number, bindings)
+        if not n.reads(number) <= self.known:
+            number = n.num(number.value)
+        return self.model.kept(number)

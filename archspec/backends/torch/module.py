@@ -1,4 +1,4 @@
-"""A region as a class: its constructor, its forward method, and what it needs from outside."""
+"""A region as a class: what its forward method may ask of it, and the text that comes of it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from archspec.backends.torch.dialect import Mask
-from archspec.backends.torch.forward import Body, shape_text, statement
-from archspec.backends.torch.init import leaf
-from archspec.backends.torch.layout import docstring, wrapped
-from archspec.backends.torch.nodes import exclusive, write_nodes
+from archspec.backends.torch.cache import Layout
+from archspec.backends.torch.construct import leaf_text
+from archspec.backends.torch.copied import runtime_names
+from archspec.backends.torch.forward import Body, shape_text
+from archspec.backends.torch.layout import docstring, statement, wrapped
+from archspec.backends.torch.members import init_lines
+from archspec.backends.torch.nodes import write_nodes
 from archspec.backends.torch.parts import Parts
-from archspec.backends.torch.python import python
-from archspec.backends.torch.scope import METHODS, Variables
+from archspec.backends.torch.python import literal, python
+from archspec.backends.torch.scope import stem
+from archspec.backends.torch.words import ATTRIBUTES, READ, RESERVED, refuse
 from archspec.dims import num as n
-from archspec.dims.expr import Literal
 from archspec.dims.num import Num
-from archspec.errors import Diagnostic, UnsupportedError
-from archspec.ir.graph import Apply, Call, Region, Repeat, State
-from archspec.ir.ops.state import Hold
+from archspec.ir.graph import Apply, Call, Region, Repeat, Value
 
 if TYPE_CHECKING:
     from archspec.backends.torch.classes import Classes
@@ -27,70 +27,112 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Module:
-    """One class of the file. `arguments`: the numbers its constructor takes; `sizes`: sizes its forward is told.
+    """One class of the file. `static_names`: the numbers that its constructor may read.
 
-    `attributes` maps a number's name to the attribute that keeps it for the forward method. `handed`: a layer that
-    keeps nothing, beside others that do.
+    `arguments`: those that it takes. `attributes`: those that it keeps for the forward method, and as what.
+    `dropouts`, `specials`: further modules that it makes, by probability and by name. `words`: what the
+    forward method calls its inputs; `sizes`: the sizes that it is told, and as what. `leaf`: the `torch.nn`
+    module that the region is, if it is one.
     """
 
     classes: Classes
     region: Region
-    path_name: str
     static_names: frozenset[str]
-    parts: Parts
-    cache_type: str | None = None
-    arguments: dict[str, None] = field(default_factory=dict)
-    sizes: tuple[str, ...] = ()
-    attributes: dict[str, str] = field(default_factory=dict)
-    specials: dict[str, str] = field(default_factory=dict)
-    dropouts: dict[str, str] = field(default_factory=dict)
-    children: dict[int, Module] = field(default_factory=dict)
+    arguments: dict[str, None] = field(default_factory=dict[str, None])
+    attributes: dict[str, str] = field(default_factory=dict[str, str])
+    dropouts: dict[str, str] = field(default_factory=dict[str, str])
+    specials: dict[str, str] = field(default_factory=dict[str, str])
+    words: dict[str, str] = field(default_factory=dict[str, str])
+    sizes: dict[str, str] = field(default_factory=dict[str, str])
+    children: dict[int, list[Module]] = field(default_factory=dict[int, "list[Module]"])
+    takes_cache: bool = False
     name: str = ""
-    body: Body | None = None
     leaf: str | None = None
-    handed: bool = False
-
-    # what the forward method asks
+    lines: list[str] = field(default_factory=list[str])
+    layout: Layout | None = None
 
     @property
-    def stateful(self) -> bool:
-        return bool(self.pieces())
+    def parts(self) -> Parts:
+        return self.classes.parts
 
-    def pieces(self) -> list[State | Call | Repeat]:
-        """What keeps a piece of the cache, in order; a module that is called twice keeps one for each call."""
+    @property
+    def cache(self) -> Layout:
+        """What the module keeps while decoding."""
+        if self.layout is None:
+            self.layout = Layout(self)
+        return self.layout
+
+    # the modules inside
+
+    def child(self, node: Call) -> Module:
+        return self._modules(node, id(node.region))[0]
+
+    def layers(self, node: Repeat) -> list[Module]:
+        """The class of each variant."""
+        return self._modules(node, id(node.variants))
+
+    def _modules(self, node: Call | Repeat, key: int) -> list[Module]:
+        if key not in self.children:
+            self.children[key] = self.classes.modules(node, self)
+        return self.children[key]
+
+    def names_inside(self) -> list[str]:
+        """The names of the modules inside, as the path of a parameter spells them: `layer.0`."""
         nodes = (node for node in self.region.nodes if not isinstance(node, Apply))
-        return [*self.region.states, *(node for node in nodes if any(map(keeps, node.regions)))]
+        return [node.region.name if isinstance(node, Call) else node.name for node in nodes]
 
-    def _cache(self, position: int) -> str:
-        return "cache" if len(self.pieces()) == 1 else f"cache[{position}]"
+    def place(self, node: Call | Repeat, owner: str = "self") -> str:
+        """`self.layer[0]` for the child `layer.0`."""
+        name = node.region.name if isinstance(node, Call) else node.name
+        return f"{owner}." + re.sub(r"\.(\d+)", r"[\1]", name)
 
-    def cache_of(self, node: Call | Repeat) -> str | None:
-        """The expression for a child's piece of the cache; None where the child keeps nothing."""
-        position = next((i for i, piece in enumerate(self.pieces()) if piece is node), None)
-        if position is None:
-            return None
-        found = self._cache(position)
-        return found if found == "cache" or isinstance(node, Repeat) else f"{found} if cache is not None else None"
+    def any_parameter(self) -> str | None:
+        """`weight`, `table.weight`: a parameter in here, to ask for its device and dtype."""
+        if self.region.params:
+            return self.region.params[0].name
+        for node in self.region.nodes:
+            inner = self.layers(node)[0] if isinstance(node, Repeat) else None
+            inner = self.child(node) if isinstance(node, Call) else inner
+            found = inner.any_parameter() if inner else None
+            if found and not isinstance(node, Apply):
+                layer = "[0]" if isinstance(node, Repeat) else ""
+                return f"{self.place(node).removeprefix('self.')}{layer}.{found}"
+        return None
 
-    def state_of(self, name: str) -> str:
-        return self._cache(next(i for i, state in enumerate(self.region.states) if state.name == name))
+    # numbers
+
+    def number(self, number: Num) -> str:
+        """A static number over the constructor's arguments."""
+        if not n.reads(number) <= self.static_names:
+            return literal(number.value, self.parts.require).text
+        return python(number.expr, self.argument, self.parts.require).text
+
+    def argument(self, word: str) -> str:
+        refuse([word], READ, "a number")
+        self.arguments.setdefault(word)
+        return word
+
+    def kept(self, number: Num, owner: str = "self") -> str:
+        """A static number in a method: over the attributes that the constructor keeps."""
+        if not n.reads(number) <= self.static_names:
+            return literal(number.value, self.parts.require).text
+        return python(number.expr, lambda word: f"{owner}.{self.attribute(word)}", self.parts.require).text
 
     def attribute(self, word: str) -> str:
-        """A number of the constructor, kept for the forward method."""
+        """The attribute that keeps an argument of the constructor."""
         if word not in self.attributes:
-            taken = {self.path(c).split("[")[0] for c in self.child_names()} | {f"self.{s}" for s in (*self.dropouts.values(), *self.specials)}
-            taken |= {f"self.{p.name}" for p in self.region.params} | {f"self.{word}" for word in METHODS}
-            self.attributes[word] = f"{word}_" if f"self.{word}" in taken else word
-        return f"self.{self.attributes[word]}"
+            self.attributes[word] = self.free(word, *(f"{word}{'_' * i}" for i in range(1, 99)))
+        return self.attributes[word]
 
-    def child_names(self) -> list[str]:
-        return [node.region.name if isinstance(node, Call) else node.name for node in self.region.nodes if not isinstance(node, Apply)]
-
-    def path(self, name: str) -> str:
-        """`self.layer[0]` for the child `layer.0`."""
-        return "self." + re.sub(r"\.(\d+)", r"[\1]", name)
+    def free(self, *names: str) -> str:
+        """The first of these that is not an attribute yet."""
+        taken = {name.split(".")[0] for name in self.names_inside()} | {p.name for p in self.region.params}
+        taken |= {*self.dropouts.values(), *self.specials, *self.attributes.values()} | ATTRIBUTES
+        return next(name for name in names if name not in taken)
 
     def special(self, name: str, constructor: str) -> str:
+        """A further module, by its constructor; gives its attribute."""
+        name = self.free(name, *(f"{name}_{i}" for i in range(2, 99)))
         self.specials[name] = constructor
         return name
 
@@ -98,192 +140,101 @@ class Module:
         """The attribute of a dropout module with this probability."""
         text = self.number(p)
         if text not in self.dropouts:
-            taken = {name.split(".")[0] for name in self.child_names()} | {*self.dropouts.values(), *self.attributes.values()}
-            self.dropouts[text] = next(x for x in ("dropout", *(f"dropout_{i}" for i in range(2, 99))) if x not in taken)
+            self.dropouts[text] = self.free("dropout", *(f"dropout_{i}" for i in range(2, 99)))
         return self.dropouts[text]
-
-    def mask(self, op: Mask, node: Apply) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-        return self.classes.mask(op, node)
-
-    def layer_name(self, node: Repeat, variables: Variables) -> str:
-        component = node.variants[0].component
-        name = component if component != node.name and component.isidentifier() else "layer"
-        return name if name not in variables.holds and name not in variables.blocked else "layer"
-
-    def child(self, region: Region) -> Module:
-        """The class of a region inside this one; layers of one loop are made together."""
-        if id(region) not in self.children:
-            loops = (node for node in self.region.nodes if isinstance(node, Repeat))
-            found = next((node.variants for node in loops if any(v is region for v in node.variants)), (region,))
-            made = self.classes.modules(tuple(map(self._kept, found)), self)
-            self.children |= {id(r): module for r, module in zip(found, made, strict=True)}
-        return self.children[id(region)]
-
-    def _kept(self, region: Region) -> Region:
-        """The region itself, or where another call of its module keeps something, that call's."""
-        calls = [n.region for n in self.region.nodes if isinstance(n, Call) and n.region.name == region.name]
-        return next((r for r in calls if keeps(r)), region)
-
-    # numbers in the constructor
-
-    def number(self, number: Num) -> str:
-        """A static number over the constructor's arguments."""
-        if not n.reads(number) <= self.static_names:
-            return python(Literal(number.value), str, self.parts.require).text  # type: ignore[arg-type]  # static
-        return python(number.expr, self.argument, self.parts.require).text
-
-    def argument(self, word: str) -> str:
-        self.arguments.setdefault(word)
-        return word
 
     # text
 
-    def write(self) -> None:
+    def write(self, *, as_leaf: bool = True) -> None:
         """Work out the forward method, and with it all that the constructor must hold."""
-        self.leaf = self._leaf()
+        refuse([*self.names_inside(), *(p.name for p in self.region.params)], ATTRIBUTES, "a module")
+        self.leaf = leaf_text(self) if as_leaf else None
         if self.leaf is not None:
             return
-        self.check_names()
+        self.forget()
+        self.words = parameter_words(self.region.inputs)
         body = Body(self, self.region)
         body.begin(self.region.inputs, self.region.nodes, self.region.outputs)
-        body.variables.blocked |= {"cache"}
-        write_nodes(body, self.region.nodes, held_back(self.region))
-        results = body.results(self.region.outputs)
-        body.lines += statement("return ", ", ".join(results), 8)
-        self.body, self.sizes = body, tuple(body.sizes)
+        write_nodes(body, self.region.nodes)
+        body.lines += statement("return ", ", ".join(body.results(self.region.outputs)), 8)
+        self.lines = body.lines
+        self.takes_cache = bool(self.cache.slots)
         self.keep_attributes(body.lines)
+        init_lines(self)  # which asks for arguments
+        self.classes.arrange(self)
+
+    def follow(self, owner: Module) -> None:
+        """Be a further call of another module's class."""
+        self.name, self.leaf, self.arguments = owner.name, owner.leaf, owner.arguments
+        self.takes_cache = owner.takes_cache
+        if len(self.sizes) != len(owner.sizes):
+            self.sizes = dict(owner.sizes)
+
+    def forget(self) -> None:
+        """As if nothing had been written yet."""
+        for found in (self.arguments, self.attributes, self.dropouts, self.specials, self.sizes):
+            found.clear()
+
+    def keep_attributes(self, lines: list[str]) -> None:
+        """Forget numbers that a rule asked for but did not write; the others must be handed in."""
+        text = "\n".join(lines)
+        self.attributes = {w: a for w, a in self.attributes.items() if re.search(rf"self\.{a}\b", text)}
         for word in self.attributes:
             self.argument(word)
 
-    def check_names(self) -> None:
-        """Raises `UnsupportedError` U004 for a module that a method of torch's modules would hide."""
-        for node in self.region.nodes:
-            name = node.region.name if isinstance(node, Call) else node.name if isinstance(node, Repeat) else ""
-            word = name.split(".")[0]
-            if word in METHODS:
-                message = f"a module of torch cannot be called '{word}': its modules have a method of that name"
-                raise UnsupportedError(Diagnostic("U004", message, node.span, f"try '{word}_'"))
-
-    def keep_attributes(self, lines: list[str]) -> None:
-        """Forget numbers that a rule asked for but did not write."""
-        text = "\n".join(lines)
-        self.attributes = {w: a for w, a in self.attributes.items() if re.search(rf"self\.{a}\b", text)}
-
-    def _leaf(self) -> str | None:
-        """The `torch.nn` module that the whole region is, if it is one."""
-        region = self.region
-        if len(region.nodes) != 1 or not isinstance(region.nodes[0], Apply) or len(region.inputs) != 1 or region.states:
-            return None
-        node = region.nodes[0]
-        own = [p.value for p in region.params]
-        x, *rest = sorted(node.inputs, key=lambda v: v in own)
-        if x is None or x != region.inputs[0] or [v for v in rest if v is not None] != [v for v in node.inputs if v in own] or node.outputs != region.outputs:
-            return None
-        order = {v.name: p for v, p in zip(own, region.params, strict=True)}
-        params = tuple(order[v.name] for v in rest if v is not None)
-        return leaf(node.op, params, self.number, x.type) if len(params) == len(own) else None
-
-    def init_lines(self) -> list[str]:
-        """The statements of the constructor, after `super().__init__()`."""
-        lines = [f"        self.{attribute} = {word}" for word, attribute in self.attributes.items()]
-        lines += self._param_lines()
-        done: set[str] = set()
-        for node in self.region.nodes:
-            if isinstance(node, Call) and not node.shared:
-                base = node.region.name.split(".")[0]
-                if base not in done:
-                    done.add(base)
-                    lines += self._call_lines(base)
-            elif isinstance(node, Repeat):
-                lines += self.classes.repeat_lines(self, node)
-        lines += [f"        self.{attribute} = nn.Dropout({p})" for p, attribute in self.dropouts.items()]
-        return lines + [f"        self.{name} = {text}" for name, text in self.specials.items()]
-
-    def _param_lines(self) -> list[str]:
-        lines: list[str] = []
-        for param in self.region.params:
-            shape = ", ".join(self.number(d) for d in param.value.type.shape)
-            made = f"torch.empty({shape})"
-            self.parts.require("import torch")
-            head, text = (f"self.{param.name} = ", f"nn.Parameter({made})") if param.trainable else ("", f'self.register_buffer("{param.name}", {made})')
-            lines += statement(head, text, 8)
-        return lines
-
-    def _call_lines(self, base: str) -> list[str]:
-        """`self.name = …`, or a list of modules where names are numbered."""
-        calls = [c for c in self.region.nodes if isinstance(c, Call) and not c.shared and c.region.name.split(".")[0] == base]
-        made = [self.classes.construct(self, self.child(c.region), c.region) for c in calls]
-        if calls[0].region.name == base:
-            return statement(f"self.{base} = ", made[0], 8)
-        return module_list(base, made)
-
     def signature(self) -> list[str]:
-        parts = [f"{v.name}: Tensor" + (" | None" if v.optional else "") for v in self.region.inputs]
-        parts += [f"{size}: int" for size in self.sizes]
-        kept = f"cache: {self.cache_annotation()} | None = None" if self.stateful else "cache: None = None"
-        return ["self", *parts, *([kept] if self.stateful or self.handed else [])]
+        """The forward method's parameters."""
+        inputs = (
+            f"{self.words[v.name]}: Tensor" + (" | None" if v.optional else "") for v in self.region.inputs
+        )
+        sizes = (f"{word}: int" for word in self.sizes.values())
+        return ["self", *inputs, *sizes, *self.cache_parameter()]
 
-    def cache_annotation(self) -> str:
-        """The type of this module's part of the cache."""
-        pieces = self.pieces()
-        if len(pieces) != 1:
-            return "list" if pieces else "None"
-        if isinstance(pieces[0], State):
-            return {"append": "KVCache", "hold": "Held"}[pieces[0].kind]
-        inner = sorted({self.child(region).cache_annotation() for region in pieces[0].regions})
-        return inner[0] if isinstance(pieces[0], Call) else f"list[{' | '.join(inner)}]"
+    def cache_parameter(self) -> list[str]:
+        if not self.takes_cache:
+            return []
+        kind = self.cache.annotation()
+        return [f"cache: {kind} = None" if kind == "None" else f"cache: {kind} | None = None"]
 
     def returns(self) -> str:
-        outputs = self.region.outputs
-        return "Tensor" if len(outputs) == 1 else f"tuple[{', '.join('Tensor' for _ in outputs)}]"
+        outputs = ", ".join("Tensor" for _ in self.region.outputs)
+        return f"tuple[{outputs}]" if len(self.region.outputs) > 1 else outputs
 
     def text(self) -> list[str]:
         """The class."""
-        assert self.body is not None
         lines = [f"class {self.name}(nn.Module):", *docstring([self.summary()], 4), ""]
-        init = self.init_lines()
+        init = init_lines(self)
         if init:
-            self.classes.arrange(self)
             head = ["self", *(f"{word}: {self.classes.kind(word, self)}" for word in self.arguments)]
-            lines += [*wrapped("def __init__(", head, ") -> None:", 4), "        super().__init__()", *init, ""]
-        lines += wrapped("def forward(", self.signature(), f") -> {self.returns()}:", 4)
-        return lines + self.body.lines
+            lines += [
+                *wrapped("def __init__(", head, ") -> None:", 4),
+                "        super().__init__()",
+                *init,
+                "",
+            ]
+        return [*lines, *wrapped("def forward(", self.signature(), f") -> {self.returns()}:", 4), *self.lines]
 
     def summary(self) -> str:
-        takes = ", ".join(f"{v.name} {shape_text(v.type)}" for v in self.region.inputs)
+        """`Attention: x [B, S, D] -> [B, S, D].`, of the first input only where that would be long."""
+        takes = [f"{self.words[v.name]} {shape_text(v.type)}" for v in self.region.inputs]
         gives = ", ".join(shape_text(v.type) for v in self.region.outputs)
-        word = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.classes.spelling(self.region.component))
-        text = f"{word}: {takes} -> {gives}." if takes else f"{word}: {gives}."
-        return text if len(text) < 100 else f"{word}: {self.region.inputs[0].name} {shape_text(self.region.inputs[0].type)} -> {gives}."
+        word = self.classes.spoken(self.region.component)
+        full = f"{word}: {', '.join(takes)} -> {gives}." if takes else f"{word}: {gives}."
+        return full if len(full) < 100 or not takes else f"{word}: {takes[0]} -> {gives}."
 
     def key(self) -> str:
-        """What makes two regions the same class: everything but names of shapes."""
-        assert self.body is not None
-        code = [line.split("  # ")[0] for line in (*self.init_lines(), *self.signature(), *self.body.lines)]
+        """What makes two regions the same class: everything but the comments."""
+        code = [line.split("  # ")[0] for line in (*init_lines(self), *self.signature(), *self.lines)]
         return "\n".join([*self.arguments, "--", *code])
 
 
-def keeps(region: Region) -> bool:
-    """Whether a region, or one in it, has state."""
-    return bool(region.states) or any(keeps(inner) for node in region.nodes for inner in node.regions)
-
-
-def module_list(name: str, made: list[str]) -> list[str]:
-    """A list of modules, one a line."""
-    inner = [line for text in made for line in element(text)]
-    return [f"        self.{name} = nn.ModuleList(", "            [", *inner, "            ]", "        )"]
-
-
-def element(text: str) -> list[str]:
-    """An item of a list, with its comma, on as many lines as it needs."""
-    lines = statement("", text, 16)
-    return [*lines[:-1], f"{lines[-1]},"]
-
-
-def held_back(region: Region) -> set[int]:
-    """Positions of nodes that are written inside the branch that holds them."""
-    out: set[int] = set()
-    for node in region.nodes:
-        if isinstance(node, Apply) and isinstance(node.op, Hold):
-            out |= exclusive(region.nodes, node)
-    return out
+def parameter_words(inputs: tuple[Value, ...]) -> dict[str, str]:
+    """What a method calls its inputs: `skips`, `x_2` for the values `skips_7`, `x_4` of another module."""
+    words: dict[str, str] = {}
+    names, taken = {value.name for value in inputs}, RESERVED | runtime_names()
+    for value in inputs:
+        base = value.name if {f"{stem(value.name)}_{i}" for i in (0, 1)} & names else stem(value.name)
+        base = f"{base}_" if base in taken else base
+        options = (base, *(f"{base}_{i}" for i in range(2, len(names) + 2)))
+        words[value.name] = next(word for word in options if word not in words.values())
+    return words

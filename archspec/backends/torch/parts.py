@@ -1,4 +1,4 @@
-"""What one class of emitted source needs from the rest of the file."""
+"""What the classes of a file need from outside of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Parts:
-    """Imports, copied runtime functions and mask functions, shared by all classes of a file."""
+    """Imports and copied functions, shared by all classes of a file."""
 
-    imports: set[str] = field(default_factory=set)
-    runtime: dict[str, None] = field(default_factory=dict)
-    masks: dict[object, tuple[str, tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set[str])
+    runtime: dict[str, None] = field(default_factory=dict[str, None])
 
     def require(self, line: str) -> None:
+        """Ask for an import line, or by `runtime:file.name` for a function of the runtime folder."""
         if line.startswith("runtime:"):
             self.runtime.setdefault(line.removeprefix("runtime:"))
         else:

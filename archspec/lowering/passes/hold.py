@@ -10,27 +10,34 @@ from archspec.ir.ops.state import Hold
 
 
 def hold_static(graph: Graph) -> Graph:
-    """Afterwards each result of a module that does not stream, but is read by one that does or is given back, is held."""
+    """Afterwards each result of a module that does not stream, but is read by what does, is held."""
     if graph.stream is None:
         return graph
     growing = {graph.stream, "past"}
     streaming = _streaming(graph.root, growing)
     if not streaming:
         return graph
-    static = [v for node in graph.root.nodes if isinstance(node, Call | Repeat) and not _stateful(node) for v in node.outputs if v.name not in streaming]
-    read = {v.name for node in graph.root.nodes if any(o.name in streaming for o in node.outputs) for v in node.inputs if v}
-    held = [v for v in static if v.name in read]
     root = graph.root
-    for value in held:
+    for value in _static(root, streaming):
         root = _hold(root, value)
-    return replace(graph, root=root, outputs=tuple(zip((name for name, _ in graph.outputs), root.outputs, strict=True)))
+    outputs = zip((name for name, _ in graph.outputs), root.outputs, strict=True)
+    return replace(graph, root=root, outputs=tuple(outputs))
+
+
+def _static(root: Region, streaming: set[str]) -> list[Value]:
+    """Results of modules that do not stream, read by nodes that do."""
+    modules = [node for node in root.nodes if isinstance(node, Call | Repeat) and not _stateful(node)]
+    growing = [node for node in root.nodes if any(o.name in streaming for o in node.outputs)]
+    read = {v.name for node in growing for v in node.inputs if v is not None}
+    return [v for node in modules for v in node.outputs if v.name not in streaming and v.name in read]
 
 
 def _streaming(region: Region, growing: set[str]) -> set[str]:
     """Names of values that depend on what streams."""
     out = {v.name for v in region.inputs if _grows(v, growing)}
     for node in region.nodes:
-        if any(v is not None and v.name in out for v in node.inputs) or any(_grows(o, growing) for o in node.outputs):
+        reads = any(v is not None and v.name in out for v in node.inputs)
+        if reads or any(_grows(o, growing) for o in node.outputs):
             out |= {o.name for o in node.outputs}
     return out
 
@@ -46,14 +53,18 @@ def _stateful(node: Node) -> bool:
 def _hold(region: Region, value: Value) -> Region:
     """A `hold` right behind the node that makes `value`; everything later reads the held one."""
     taken = {v.name for node in region.nodes for v in node.outputs}
-    name = next(n for n in (f"{value.name}_held", *(f"{value.name}_held_{i}" for i in range(2, 99))) if n not in taken)
+    name = next(
+        n for n in (f"{value.name}_held", *(f"{value.name}_held_{i}" for i in range(2, 99))) if n not in taken
+    )
     held = Value(name, value.type)
     state = State("hold" if not region.states else f"hold_{len(region.states) + 1}", "hold", (value.type,))
     at = next(i for i, node in enumerate(region.nodes) if value in node.outputs)
     later = tuple(_reading(node, value, held) for node in region.nodes[at + 1 :])
     node = Apply(Hold(state.name), (value,), (held,), region.nodes[at].span)
     outputs = tuple(held if v == value else v for v in region.outputs)
-    return replace(region, nodes=(*region.nodes[: at + 1], node, *later), states=(*region.states, state), outputs=outputs)
+    return replace(
+        region, nodes=(*region.nodes[: at + 1], node, *later), states=(*region.states, state), outputs=outputs
+    )
 
 
 def _reading(node: Node, old: Value, new: Value) -> Node:

@@ -1,4 +1,4 @@
-"""Leaves out what nothing reads: operations without effect on a result, and region inputs without a reader."""
+"""Leaves out what nothing reads: operations without effect on a result, region inputs without a reader."""
 
 from __future__ import annotations
 

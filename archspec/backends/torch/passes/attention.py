@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from archspec.backends.torch.dialect import Attend, Mask, MaskedBias
 from archspec.backends.torch.walk import map_regions
-from archspec.dims.expr import Binary, Call, Expr, Index, Name, Unary, write
+from archspec.dims import num as n
+from archspec.dims.expr import Binary, Expr, names, write
 from archspec.errors import Diagnostic, UnsupportedError
 from archspec.ir.graph import Apply, Node, Region, Value
+from archspec.ir.op import Op
 from archspec.ir.ops.attention import Attention
 
 IMPLEMENTATIONS = ("eager", "sdpa")
-INDICES = ("b", "h", "q", "k")
-LOCALS = (*INDICES, "mask", "start", "queries", "keys", "device", "torch", "abs")
+CAUSAL = ("k <= q", "q >= k")
 
 
 def choose_attention(root: Region, implementation: str) -> Region:
@@ -22,8 +24,11 @@ def choose_attention(root: Region, implementation: str) -> Region:
     Raises `UnsupportedError` U001 for an unknown implementation, U002 for what one cannot compute.
     """
     if implementation not in IMPLEMENTATIONS:
-        known = ", ".join(IMPLEMENTATIONS)
-        raise UnsupportedError(Diagnostic("U001", f"no attention implementation '{implementation}'", None, f"one of: {known}"))
+        message, hint = (
+            f"no attention implementation '{implementation}'",
+            f"one of: {', '.join(IMPLEMENTATIONS)}",
+        )
+        raise UnsupportedError(Diagnostic("U001", message, None, hint))
     return map_regions(root, lambda region: _rewrite(region, implementation))
 
 
@@ -39,55 +44,43 @@ def _rewrite(region: Region, implementation: str) -> Region:
 
 
 def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) -> list[Node]:
-    q, k, v, bias, *operands = (*node.inputs, *(None,) * (4 - len(node.inputs)))
-    assert q is not None and k is not None
     _check(node, op, implementation)
+    q, k, v, bias, *operands = (*node.inputs, *(None,) * (4 - len(node.inputs)))
+    assert q is not None, "attention without queries"
+    assert k is not None, "attention without keys"
+    causal = implementation == "sdpa" and bias is None and is_causal(op.mask) and _may_lack(operands)
     nodes: list[Node] = []
-    causal = implementation == "sdpa" and bias is None and op.mask is not None and is_causal(op.mask) and _may_lack(operands)
     mask = None
-    if op.mask is not None:
-        kind = apart(Mask(op.mask, op.start, q.type.shape[2], k.type.shape[2], op.operands, op.names, causal))
-        (type_,) = kind.infer(*(None if x is None else x.type for x in operands))
-        mask = Value(fresh("mask", taken), type_, optional=may_be_absent(op.mask, operands))
-        nodes.append(Apply(kind, tuple(operands), (mask,), node.span))
+    if op.mask is not None and not (causal and not operands and op.start.value == 0):
+        kind = _mask(op, op.mask, q, k, implied=causal)
+        absent = may_be_absent(kind, operands)
+        mask = _place(kind, operands, fresh("mask", taken), node, nodes, optional=absent)
     if bias is not None:
-        joined = MaskedBias()
-        (type_,) = joined.infer(bias.type, mask.type if mask else None)
-        both = Value(fresh("bias", taken), type_)
-        nodes.append(Apply(joined, (bias, mask), (both,), node.span))
-        mask = both
+        mask = _place(MaskedBias(), (bias, mask), fresh("bias", taken), node, nodes)
     attend = Attend(implementation, op.scale, op.softcap, op.dropout, op.start, causal, bias is not None)
     return [*nodes, Apply(attend, (q, k, v, mask), node.outputs, node.span)]
 
 
-def apart(mask: Mask) -> Mask:
-    """The mask, its operands and numbers called like no variable of the function that makes it."""
-    words = (*mask.operands, *(word for word, _ in mask.names))
-    other = {w: next(x for x in (w + "_" * i for i in range(1, 99)) if x not in words) for w in words if w in LOCALS}
+def _mask(op: Attention, rule: Expr, q: Value, k: Value, *, implied: bool) -> Mask:
+    """The mask; where it does not look at queries, masks of any number of them are the same."""
+    looks = "q" in names(rule)
+    start, queries = (op.start, q.type.shape[2]) if looks else (n.num(0), n.num(1))
+    return Mask(rule, start, queries, k.type.shape[2], op.operands, op.names, implied)
 
-    def go(x: Expr) -> Expr:
-        match x:
-            case Index(base=Name(id=word)):
-                return replace(x, base=Name(other.get(word, word)))
-            case Name(id=word) if word not in INDICES:
-                return Name(other.get(word, word))
-            case Binary():
-                return replace(x, left=go(x.left), right=go(x.right))
-            case Unary():
-                return replace(x, operand=go(x.operand))
-            case Call():
-                return replace(x, args=tuple(map(go, x.args)))
-            case _:
-                return x
 
-    operands = tuple(other.get(word, word) for word in mask.operands)
-    names = tuple((other.get(word, word), number) for word, number in mask.names)
-    return replace(mask, rule=go(mask.rule), operands=operands, names=names)
+def _place(
+    op: Op, inputs: Sequence[Value | None], name: str, at: Apply, nodes: list[Node], *, optional: bool = False
+) -> Value:
+    """An operation behind `nodes`; gives its result."""
+    (type_,) = op.infer(*(None if x is None else x.type for x in inputs))
+    result = Value(name, type_, optional)
+    nodes.append(Apply(op, tuple(inputs), (result,), at.span))
+    return result
 
 
 def fresh(hint: str, taken: set[str]) -> str:
     """The hint, or the hint with a number, as a name nobody has."""
-    name = next(n for n in (hint, *(f"{hint}_{i}" for i in range(2, 10_000))) if n not in taken)
+    name = next(name for name in (hint, *(f"{hint}_{i}" for i in range(2, 10_000))) if name not in taken)
     taken.add(name)
     return name
 
@@ -104,23 +97,23 @@ def conjuncts(rule: Expr) -> tuple[Expr, ...]:
     return (rule,)
 
 
-def is_causal(rule: Expr) -> bool:
+def is_causal(rule: Expr | None) -> bool:
     """`k <= q`, and otherwise only terms that look a tensor up."""
-    return any(write(c) in ("k <= q", "q >= k") for c in conjuncts(rule)) and not _fixed(rule)
+    terms = [write(term) for term in conjuncts(rule)] if rule is not None else []
+    return any(term in CAUSAL for term in terms) and all(term in CAUSAL or "[" in term for term in terms)
 
 
-def _fixed(rule: Expr) -> list[Expr]:
-    """Terms besides `k <= q` that need no tensor."""
-    return [c for c in conjuncts(rule) if "[" not in write(c) and write(c) not in ("k <= q", "q >= k")]
+def may_be_absent(mask: Mask, operands: Sequence[Value | None]) -> bool:
+    """Whether nothing may be left of a mask: its operands are absent, and a single query sees all keys."""
+    plain = [term for term in conjuncts(mask.rule) if "[" not in write(term)]
+    return _may_lack(operands) and (not plain or mask.implied or sees_all(mask))
 
 
-def may_be_absent(rule: Expr, operands: list[Value | None]) -> bool:
-    """Whether nothing may be left of the mask: its operands are absent, and a single token sees all before it."""
-    absent = _may_lack(operands)
-    plain = [c for c in conjuncts(rule) if "[" not in write(c)]
-    return absent and (not plain or is_causal(rule))
+def sees_all(mask: Mask) -> bool:
+    """Whether a rule says only `k <= q` without operands, and the last query stands at the last key."""
+    return is_causal(mask.rule) and n.same(mask.keys, mask.start + mask.queries)
 
 
-def _may_lack(operands: list[Value | None]) -> bool:
+def _may_lack(operands: Sequence[Value | None]) -> bool:
     """Whether all operands may be absent."""
     return all(x is None or x.optional for x in operands)

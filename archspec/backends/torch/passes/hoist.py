@@ -1,9 +1,10 @@
-"""Moves masks and tables that are the same for every layer out of the layers, up to where they can first be made."""
+"""Moves masks and tables that are the same for every layer out of the layers, as far as they can go."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeAlias, cast
 
 from archspec.backends.torch.dialect import Mask, MaskedBias
 from archspec.backends.torch.passes.attention import fresh
@@ -19,48 +20,66 @@ from archspec.ir.types import TensorType
 ROOTS = (Mask, MaskedBias, RopeTable)
 HELPERS = (Iota, Reshape)
 
-
+Pairs: TypeAlias = list[tuple[Value, Value]]
+"""A value in a region, and what it is outside."""
 
 
 def hoist(root: Region) -> Region:
     """Afterwards what only depends on things outside of a layer is computed once, outside of it."""
-    return replace(root, nodes=_nodes(root))
+    around = _Around({*_names(root)})
+    return replace(root, nodes=tuple(new for node in root.nodes for new in around.moved(node)))
 
 
-def _nodes(region: Region) -> tuple[Node, ...]:
-    """The region's nodes; what its children give up stands before them."""
-    out: list[Node] = []
-    made: dict[Any, tuple[Value, ...]] = {}
-    taken = {v.name for v in region.inputs} | {v.name for node in region.nodes for v in node.outputs} | {p.name for p in region.params}
-    for node in region.nodes:
+def _names(region: Region) -> Iterable[str]:
+    made = (output for node in region.nodes for output in node.outputs)
+    return [value.name for value in (*region.inputs, *made, *(p.value for p in region.params))]
+
+
+@dataclass(slots=True)
+class _Around:
+    """A region that its children give things up to. `made`: what they did, by operation and operands."""
+
+    taken: set[str]
+    made: dict[tuple[Op, tuple[Value | None, ...]], tuple[Value, ...]] = field(
+        default_factory=dict[tuple[Op, "tuple[Value | None, ...]"], "tuple[Value, ...]"]
+    )
+
+    def moved(self, node: Node) -> list[Node]:
+        """The node, behind what its regions give up."""
         if isinstance(node, Apply):
-            out.append(node)
-            continue
-        out += _child(node, made, taken)
-    return tuple(out)
+            return [node]
+        before: list[Node] = []
+        carried = len(node.outputs) if isinstance(node, Repeat) else 0
+        lifted = [_lift(hoist(region), carried) for region in node.regions]
+        pairs = [self._placed(region, given_up, node, before) for region, given_up in lifted]
+        extra = tuple(dict.fromkeys(outer for found in pairs for _, outer in found))
+        regions = tuple(_receive(r, found, extra) for (r, _), found in zip(lifted, pairs, strict=True))
+        inputs = (*node.inputs, *extra)
+        if isinstance(node, Call):
+            return [*before, replace(node, region=regions[0], inputs=inputs)]
+        return [*before, replace(node, variants=regions, inputs=inputs)]
 
-
-def _child(node: Call | Repeat, made: dict[Any, tuple[Value, ...]], taken: set[str]) -> list[Node]:
-    before: list[Node] = []
-    carried = len(node.outputs) if isinstance(node, Repeat) else 0
-    extra: list[Value] = []
-    regions: list[Region] = []
-    added: list[list[tuple[Value, Value]]] = []
-    for region in node.regions:
-        region = replace(region, nodes=_nodes(region))
-        region, lifted = _lift(region, carried)
-        outer = {v.name: o for v, o in zip(region.inputs, node.inputs, strict=True)}
-        placed = [(v, o) for inner in lifted for v, o in zip(inner.outputs, _place(inner, region, outer, before, made, taken), strict=True)]
+    def _placed(
+        self, region: Region, given_up: Sequence[Apply], node: Call | Repeat, before: list[Node]
+    ) -> Pairs:
+        """Puts into `before` what a region gives up; gives the values of it that the region still reads."""
+        outer = {inner.name: value for inner, value in zip(region.inputs, node.inputs, strict=True)}
+        label = region.name.split(".")[0] if isinstance(node, Call) else ""
+        for inner in given_up:
+            inputs = tuple(None if v is None else outer[v.name] for v in inner.inputs)
+            op = _outward_op(inner.op, region.bindings)
+            if (op, inputs) not in self.made:
+                self.made[op, inputs] = tuple(self._named(v, region, label) for v in inner.outputs)
+                before.append(Apply(op, inputs, self.made[op, inputs], inner.span))
+            outer |= {v.name: o for v, o in zip(inner.outputs, self.made[op, inputs], strict=True)}
         read = {v.name for kept in region.nodes for v in kept.inputs if v is not None}
-        added.append([(v, o) for v, o in placed if v.name in read])
-        regions.append(region)
-    for pairs in added:
-        extra += [o for _, o in pairs if o not in extra]
-    regions = [_receive(r, pairs, extra) for r, pairs in zip(regions, added, strict=True)]
-    inputs = (*node.inputs, *extra)
-    if isinstance(node, Call):
-        return [*before, replace(node, region=regions[0], inputs=inputs)]
-    return [*before, replace(node, variants=tuple(regions), inputs=inputs)]
+        return [(v, outer[v.name]) for inner in given_up for v in inner.outputs if v.name in read]
+
+    def _named(self, value: Value, region: Region, label: str) -> Value:
+        """The value out here, where a second `mask` is called after the module that it is for."""
+        hint = f"{label}_{value.name}" if label and value.name in self.taken else value.name
+        shape = (outward(size, dict(region.bindings)) for size in value.type.shape)
+        return replace(value, name=fresh(hint, self.taken), type=TensorType(value.type.dtype, tuple(shape)))
 
 
 def _lift(region: Region, carried: int) -> tuple[Region, list[Apply]]:
@@ -68,46 +87,33 @@ def _lift(region: Region, carried: int) -> tuple[Region, list[Apply]]:
     free = {v.name for v in region.inputs[carried:]}
     movable: list[Apply] = []
     for node in region.nodes:
-        if isinstance(node, Apply) and isinstance(node.op, ROOTS + HELPERS) and all(v is None or v.name in free for v in node.inputs):
+        known = all(v is None or v.name in free for v in node.inputs)
+        if isinstance(node, Apply) and isinstance(node.op, ROOTS + HELPERS) and known:
             movable.append(node)
-            free |= {o.name for o in node.outputs}
-    movable = _useful(region, movable)
-    kept = tuple(node for node in region.nodes if node not in movable)
+            free |= {output.name for output in node.outputs}
+    movable = _wanted(movable)
+    kept = tuple(node for node in region.nodes if not any(node is other for other in movable))
     return replace(region, nodes=kept), movable
 
 
-def _useful(region: Region, movable: list[Apply]) -> list[Apply]:
-    """Roots, and helpers that only roots read."""
-    chosen = [node for node in movable if isinstance(node.op, ROOTS)]
+def _wanted(movable: Sequence[Apply]) -> list[Apply]:
+    """Roots, and the helpers that they read."""
+    chosen: list[Apply] = []
+    read: set[str] = set()
     for node in reversed(movable):
-        readers = [other for other in region.nodes if any(v in node.outputs for v in other.inputs)]
-        if node not in chosen and readers and all(r in chosen for r in readers):
+        if isinstance(node.op, ROOTS) or any(output.name in read for output in node.outputs):
             chosen.append(node)
-    return [node for node in movable if node in chosen]
+            read |= {v.name for v in node.inputs if v is not None}
+    return chosen[::-1]
 
 
-def _place(
-    node: Apply, region: Region, outer: dict[str, Value], before: list[Node], made: dict[Any, tuple[Value, ...]], taken: set[str]
-) -> tuple[Value, ...]:
-    """The node in the region around, once for all that ask for the same; `outer` learns its results."""
-    inputs = tuple(None if v is None else outer[v.name] for v in node.inputs)
-    op = _outward_op(node.op, region.bindings)
-    key = (op, inputs)
-    if key not in made:
-        outputs = tuple(replace(v, name=fresh(v.name, taken), type=_outward_type(v.type, region)) for v in node.outputs)
-        made[key] = outputs
-        before.append(Apply(op, inputs, outputs, node.span))
-    outer.update({v.name: o for v, o in zip(node.outputs, made[key], strict=True)})
-    return made[key]
-
-
-def _receive(region: Region, pairs: list[tuple[Value, Value]], extra: list[Value]) -> Region:
+def _receive(region: Region, pairs: Pairs, extra: Sequence[Value]) -> Region:
     """The region with one more input per lifted value; those that it does not use get a name of their own."""
     inner: dict[str, Value] = {}
     for value, outer in pairs:
         region = _reading(region, value, inner.setdefault(outer.name, value))
-    taken = {v.name for v in (*region.inputs, *inner.values())} | {o.name for node in region.nodes for o in node.outputs}
-    inputs = tuple(inner.get(o.name) or replace(o, name=fresh(o.name, taken)) for o in extra)
+    taken = {*_names(region), *(value.name for value in inner.values())}
+    inputs = (inner.get(outer.name) or replace(outer, name=fresh(outer.name, taken)) for outer in extra)
     return replace(region, inputs=(*region.inputs, *inputs))
 
 
@@ -115,22 +121,19 @@ def _reading(region: Region, old: Value, new: Value) -> Region:
     """The region with `new` wherever it read `old`."""
     if old == new:
         return region
-    nodes = tuple(replace(node, inputs=tuple(new if v == old else v for v in node.inputs)) for node in region.nodes)
-    return replace(region, nodes=nodes)
+    nodes = (replace(n, inputs=tuple(new if v == old else v for v in n.inputs)) for n in region.nodes)
+    return replace(region, nodes=tuple(nodes))
 
 
 def _outward_op(op: Op, bindings: tuple[tuple[str, Setting], ...]) -> Op:
     """The operation with its numbers written as the region around writes them."""
-    if not bindings:
-        return op
-    return type(op)(**{f.name: _outward(getattr(op, f.name), bindings) for f in fields(op)})  # type: ignore[arg-type]  # ops are dataclasses
+    settings = {f.name: getattr(op, f.name) for f in fields(cast("Any", op))}
+    return type(op)(**{name: _outward(value, dict(bindings)) for name, value in settings.items()})
 
 
-def _outward(value: Any, bindings: tuple[tuple[str, Setting], ...]) -> Any:
+def _outward(value: object, bindings: Mapping[str, Setting]) -> object:
     if isinstance(value, Num):
-        return outward(value, dict(bindings))
-    return tuple(_outward(v, bindings) for v in value) if isinstance(value, tuple) else value
-
-
-def _outward_type(type_: TensorType, region: Region) -> TensorType:
-    return TensorType(type_.dtype, tuple(outward(d, dict(region.bindings)) for d in type_.shape))
+        return outward(value, bindings)
+    if isinstance(value, tuple):
+        return tuple(_outward(item, bindings) for item in cast("tuple[object, ...]", value))
+    return value

@@ -1,0 +1,153 @@
+"""Attention in a forward method: the mask's call, the fused function, or one line per step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archspec.backends.torch.code import COMPARE, PRODUCT, Code
+from archspec.backends.torch.dialect import Attend, Mask
+from archspec.backends.torch.forward import Body
+from archspec.backends.torch.scope import Pending
+from archspec.dims import num as n
+from archspec.dims.num import Num
+from archspec.ir.graph import Apply, Value
+from archspec.ir.types import TensorType
+
+WEIGHTS = "nn.Identity()  # hook here to see the attention weights"
+
+
+def mask(body: Body, node: Apply, op: Mask) -> None:
+    """A call of the mask's function."""
+    name, given = body.module.classes.mask(op, node)
+    numbers = {"start": op.start, "queries": op.queries, "keys": op.keys, **dict(op.names)}
+    texts = {word: body.text(value) for word, value in zip(op.operands, node.inputs, strict=True)}
+
+    def argument(word: str) -> str:
+        if word == "device":
+            return body.device()
+        return texts.get(word) or body.number(numbers[word]).text
+
+    code = Code(f"{name}({', '.join(argument(word) for word in given)})")
+    body.assign(node.outputs, code, body.reads(node.inputs))
+
+
+def masked_bias(body: Body, node: Apply) -> None:
+    """The bias with the mask in it, on four axes."""
+    bias, mask = node.inputs
+    assert bias is not None, "a masked bias without a bias"
+    lead = ["None"] * (4 - bias.type.rank)
+
+    def build() -> Code:
+        code = body.operand(bias)
+        assert code is not None
+        text = f"{code.atom}[{', '.join(lead)}]" if lead else code.text
+        if mask is None:
+            return Code(text)
+        body.module.parts.require("runtime:masks.masked_bias")
+        return Code(f"masked_bias({text}, {body.text(mask)})")
+
+    body.give(node.outputs, body.settle(node.inputs, build), node.inputs)
+
+
+def attend(body: Body, node: Apply, op: Attend) -> None:
+    operands = [*node.inputs, *[None] * (4 - len(node.inputs))]
+    if op.implementation == "eager":
+        _eager(body, node, op, operands)
+    else:
+        _sdpa(body, node, op, operands)
+
+
+def _sdpa(body: Body, node: Apply, op: Attend, operands: Sequence[Value | None]) -> None:
+    code = body.settle(
+        node.inputs,
+        lambda: Code(f"F.scaled_dot_product_attention({', '.join(_arguments(body, op, operands))})"),
+    )
+    body.give(node.outputs, code, node.inputs)
+
+
+def _arguments(body: Body, op: Attend, operands: Sequence[Value | None]) -> list[str]:
+    """What `F.scaled_dot_product_attention` is handed; options at their defaults are left out."""
+    q, k, _, mask = operands
+    assert q is not None, "attention without queries"
+    assert k is not None, "attention without keys"
+    given = [body.text(x) for x in operands if x is not None]
+    if _drops(op):
+        given.append(f"dropout_p={body.number(op.dropout).inside(PRODUCT)} * self.training")
+    if op.causal:
+        tests = [f"{body.text(mask)} is None"] if mask is not None and mask.optional else []
+        tests += [f"{body.number(op.start).inside(COMPARE)} == 0"] if op.start.value != 0 else []
+        given.append(f"is_causal={' and '.join(tests) or 'True'}")
+    if op.scale.real != q.type.shape[3].real ** -0.5:
+        given.append(f"scale={body.number(op.scale).text}")
+    return given if n.same(q.type.shape[1], k.type.shape[1]) else [*given, "enable_gqa=True"]
+
+
+def _drops(op: Attend) -> bool:
+    return bool(op.dropout.value or n.reads(op.dropout))
+
+
+def _eager(body: Body, node: Apply, op: Attend, operands: Sequence[Value | None]) -> None:
+    """Scores, softmax in fp32, weights times values: each step a line, the weights open to hooks."""
+    q, k, v, mask = operands
+    assert q is not None, "attention without queries"
+    assert k is not None, "attention without keys"
+    assert v is not None, "attention without values"
+    body.flush()
+    if not n.same(q.type.shape[1], k.type.shape[1]):
+        k, v = _per_query_head(body, (k, v), q.type.shape[1])
+    body.variables.read(body.reads((q, k, mask)))
+    scores, queries = body.variables.choose("scores"), body.text(q)
+    shape = ", ".join(map(str, (*q.type.shape[:3], k.type.shape[2])))
+    body.write(scores, f"{queries} @ {body.text(k)}.transpose(-2, -1){_scaled(body, op.scale)}", f"[{shape}]")
+    _change(body, scores, op, mask)
+    attribute = body.module.special("weights", WEIGHTS)
+    text = f"self.{attribute}({scores}.softmax(dim=-1, dtype=torch.float32).to({queries}.dtype))"
+    if _drops(op):
+        text = f"self.{body.module.dropout(op.dropout)}({text})"
+    weights = _temporary(body, "weights", q.type, text)
+    code = Code(f"{body.text(weights)} @ {body.text(v)}", PRODUCT)
+    body.pending[node.outputs[0].name] = Pending(code, (v.name, weights.name), 1)
+
+
+def _temporary(body: Body, hint: str, type_: TensorType, text: str) -> Value:
+    """A variable of the backend's own, read once."""
+    name = body.variables.choose(hint)
+    value = Value(f"{name} of attention", type_)
+    body.variables.left[value.name] = 1
+    body.variables.bind(name, value)
+    body.write(name, text)
+    return value
+
+
+def _per_query_head(body: Body, pair: tuple[Value, Value], heads: Num) -> list[Value]:
+    """Keys and values once for each query head of their group."""
+    times = body.number(heads // pair[0].type.shape[1]).text
+    body.variables.read(body.reads(pair))
+    made = {x: f"{body.text(x)}.repeat_interleave({times}, dim=1)" for x in pair}
+    repeated = {x: _temporary(body, body.text(x), x.type, text) for x, text in made.items()}
+    for x, value in repeated.items():
+        body.variables.left[value.name] = pair.count(x)
+    return [repeated[x] for x in pair]
+
+
+def _scaled(body: Body, scale: Num) -> str:
+    return "" if scale.value == 1 else f" * {body.number(scale).inside(PRODUCT + 1)}"
+
+
+def _change(body: Body, scores: str, op: Attend, mask: Value | None) -> None:
+    """Cap, bias and mask, each on a line of its own."""
+    if op.softcap is not None:
+        cap = body.number(op.softcap)
+        body.write(scores, f"{cap.inside(PRODUCT)} * ({scores} / {cap.inside(PRODUCT + 1)}).tanh()")
+    if mask is None:
+        return
+    name = body.text(mask)
+    if op.biased:
+        body.write(scores, f"{scores} + {name}")
+        return
+    indent = body.indent
+    if mask.optional:
+        body.line(f"if {name} is not None:")
+        body.indent += 4
+    body.write(scores, f"{scores}.masked_fill(~{name}, torch.finfo({scores}.dtype).min)")
+    body.indent = indent

@@ -1,0 +1,92 @@
+"""The layers of a loop as a `nn.ModuleList`: a comprehension where one class serves all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from archspec.backends.torch.construct import construct
+from archspec.backends.torch.layout import element, statement
+from archspec.dims import num as n
+from archspec.dims.num import Num
+from archspec.ir.graph import Repeat
+
+if TYPE_CHECKING:
+    from archspec.backends.torch.module import Module
+
+
+def repeat_lines(parent: Module, node: Repeat) -> list[str]:
+    """`self.h = nn.ModuleList(…)`."""
+    modules = parent.layers(node)
+    schedule = node.schedule[:1] if node.shared else node.schedule
+    if len({module.name or module.leaf for module in modules}) == 1:
+        made = _comprehension(parent, node, modules[0], schedule)
+        return statement(f"self.{node.name} = ", f"nn.ModuleList({made})", 8)
+    runs: list[str] = []
+    for variant, group in groupby(schedule):
+        length = len(list(group))
+        made = construct(parent, modules[variant], node.variants[variant])
+        runs.append(f"*({made} for _ in range({length}))" if length > 1 else made)
+    return module_list(node.name, runs)
+
+
+def module_list(name: str, made: Sequence[str]) -> list[str]:
+    """A list of modules, one a line."""
+    inner = [line for text in made for line in element(text, 16)]
+    return [f"        self.{name} = nn.ModuleList(", "            [", *inner, "            ]", "        )"]
+
+
+def _comprehension(parent: Module, node: Repeat, module: Module, schedule: tuple[int, ...]) -> str:
+    """One class: what differs between its layers comes from the index or from a list."""
+    differing = _differing(parent, node, module, schedule)
+    loop_words = {"i", *differing}
+    bindings = {
+        name: n.named(name, value) if name in loop_words else value
+        for name, value in node.variants[0].bindings
+        if isinstance(value, Num)
+    }
+    outer, given = parent.static_names, parent.arguments
+    parent.static_names, parent.arguments = outer | loop_words, {}
+    made = construct(parent, module, node.variants[0], bindings)
+    indexed = "i" in parent.arguments
+    given |= {word: None for word in parent.arguments if word not in loop_words}
+    parent.static_names, parent.arguments = outer, given
+    if node.shared:
+        return f"[{made}]"
+    return f"{made} {_loop(differing, 'i' if indexed else '_', parent.number(node.count))}"
+
+
+def _differing(
+    parent: Module, node: Repeat, module: Module, schedule: tuple[int, ...]
+) -> dict[str, list[str]]:
+    """Numbers of which layers have different writings, with each layer's."""
+    scopes = [dict(node.variants[variant].bindings) for variant in schedule]
+    out: dict[str, list[str]] = {}
+    for word in module.arguments:
+        values = [scope[word] for scope in scopes if word in scope]
+        texts = [parent.number(value) for value in values if isinstance(value, Num)]
+        if word != "i" and len(set(texts)) > 1:
+            out[word] = texts
+    return out
+
+
+def _loop(differing: dict[str, list[str]], index: str, count: str) -> str:
+    """`for i in range(n)`, or over the values of each layer."""
+    if not differing:
+        return f"for {index} in range({count})"
+    rows = list(zip(*differing.values(), strict=True))
+    items = cycled([row[0] if len(row) == 1 else f"({', '.join(row)})" for row in rows])
+    words = ", ".join(differing)
+    if index == "_":
+        return f"for {words} in {items}"
+    return f"for {index}, {f'({words})' if len(differing) > 1 else words} in enumerate({items})"
+
+
+def cycled(items: Sequence[str]) -> str:
+    """A list, or `[a, b] * 3` where it is that."""
+    for period in range(1, len(items) // 2 + 1):
+        times, rest = divmod(len(items), period)
+        if rest == 0 and list(items[:period]) * times == list(items):
+            return f"[{', '.join(items[:period])}] * {times}"
+    return f"[{', '.join(items)}]"

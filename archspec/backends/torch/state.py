@@ -1,0 +1,95 @@
+"""What decoding keeps, in a forward method: grown by each step, or computed at the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from archspec.backends.torch.forward import Body, shape_text
+from archspec.errors import Diagnostic, UnsupportedError
+from archspec.ir.graph import Apply, Node, Value
+from archspec.ir.ops.state import Append, Hold
+
+GROWS_ALONG = 2
+
+
+def append(body: Body, node: Apply, op: Append) -> None:
+    """`if cache is not None: k, v = cache.append(k, v)`.
+
+    Raises `UnsupportedError` U004 for another axis than that of the cache's class.
+    """
+    if op.axis % node.outputs[0].type.rank != GROWS_ALONG:
+        message = f"the cache grows along axis {GROWS_ALONG}, not along axis {op.axis}"
+        raise UnsupportedError(Diagnostic("U004", message, node.span))
+    body.flush()
+    given = [body.text(value) for value in node.inputs]
+    body.variables.read(body.reads(node.inputs))
+    names = [_grown(body, old, new) for old, new in zip(node.inputs, node.outputs, strict=True)]
+    if names != given:
+        body.write(", ".join(names), ", ".join(given))
+    cache = body.module.cache.of(op.state)
+    body.line("if cache is not None:")
+    body.indent += 4
+    body.write(", ".join(names), f"{cache}.append({', '.join(given)})", shape_text(node.outputs[0].type))
+    body.indent -= 4
+
+
+def _grown(body: Body, old: Value | None, new: Value) -> str:
+    """The variable of the grown value: that of the new part, unless this is read again."""
+    name = body.text(old)
+    free = old is not None and not body.variables.is_read(old) and body.variables.holds.get(name) == old
+    if not free:
+        return body.new(new)
+    body.variables.bind(name, new)
+    return name
+
+
+def hold(body: Body, node: Apply, op: Hold, write_inner: Callable[[], None]) -> None:
+    """Computed at the first step, read from the cache at later ones."""
+    cache = body.module.cache.of(op.state)
+    names = [_free(body, value) for value in node.outputs]
+    target = f"({names[0]},)" if len(names) == 1 else ", ".join(names)
+    body.line(f"if cache is not None and {cache}.kept:")
+    body.line(f"    {target} = {cache}.kept")
+    body.line("else:")
+    body.indent += 4
+    write_inner()
+    for name, value in zip(names, node.inputs, strict=True):
+        assert value is not None, "nothing absent is held"
+        if body.text(value) != name:
+            body.variables.read(body.reads((value,)))
+            body.write(name, body.text(value), shape_text(value.type))
+        body.pending.pop(value.name, None)
+    body.line("if cache is not None:")
+    body.line(f"    {cache}.keep({', '.join(names)})")
+    body.indent -= 4
+    for name, value in zip(names, node.outputs, strict=True):
+        body.variables.bind(name, value)
+        body.variables.blocked.discard(name)
+
+
+def _free(body: Body, value: Value) -> str:
+    """A variable for a held value, which nothing else takes until it is there."""
+    name = body.variables.choose(value.name.removesuffix("_held"))
+    body.variables.blocked.add(name)
+    return name
+
+
+def held_back(nodes: Sequence[Node]) -> set[int]:
+    """Positions of nodes that are written inside the branch that holds them."""
+    holds = [node for node in nodes if isinstance(node, Apply) and isinstance(node.op, Hold)]
+    return {position for node in holds for position in exclusive(nodes, node)}
+
+
+def exclusive(nodes: Sequence[Node], held: Apply) -> set[int]:
+    """Positions of the nodes whose results only feed `held`, directly or through each other."""
+    wanted = {v.name for v in held.inputs if v is not None}
+    inside: list[Node] = [held]
+    found: set[int] = set()
+    for position, node in reversed([*enumerate(nodes)]):
+        made = {output.name for output in node.outputs}
+        readers = [r for r in nodes if any(v is not None and v.name in made for v in r.inputs)]
+        if made & wanted and all(any(reader is i for i in inside) for reader in readers):
+            found.add(position)
+            inside.append(node)
+            wanted |= {v.name for v in node.inputs if v is not None}
+    return found

@@ -1,0 +1,34 @@
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.language.cases import Block, Case
+from tests.language.rig import Rig, implementations
+
+Rigs = Callable[[Case, Block], tuple[Rig, ...]]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Generator[None]:
+    """Tensors of a few numbers are not worth a second thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def rigs(tmp_path_factory: pytest.TempPathFactory) -> Rigs:
+    """A case under the settings of a block, by each attention; made when it is first asked for."""
+    made: dict[tuple[Path, str, tuple[str, ...]], tuple[Rig, ...]] = {}
+
+    def get(case: Case, block: Block) -> tuple[Rig, ...]:
+        key = (case.path, case.name, block.settings)
+        if key not in made:
+            spec = case.load(tmp_path_factory.mktemp("case"), block)
+            made[key] = tuple(Rig.set_up(spec, attention) for attention in implementations(spec))
+        return made[key]
+
+    return get
