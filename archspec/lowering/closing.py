@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archspec.components.loss import LOSSES
 from archspec.errors import Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
-from archspec.ir.graph import Graph, Loss, Param, Region, parameters, walk
+from archspec.ir.graph import Graph, Loss, Param, Region, Value, parameters, walk
 from archspec.ir.ops.shape import Reshape
 from archspec.ir.types import TensorType
 from archspec.lowering import steps

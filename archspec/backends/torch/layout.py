@@ -67,7 +67,8 @@ def condition(word: str, test: str, indent: int) -> list[str]:
 def _listed(text: str, indent: int, *, apart: bool) -> list[str]:
     """What a bracket holds: on one line if it fits, unless it is a literal; else an item a line."""
     items = split_arguments(text)
-    if len(items) == 1 and (not apart or " for " in text):
+    loop = any(text.startswith(" for ", position) for position in _outside(text))
+    if loop or (len(items) == 1 and not apart):
         return _broken(text, indent)
     if fits(text, indent) and not apart:
         return [" " * indent + text]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archspec.backends.torch.dialect import Mask
-from archspec.backends.torch.layout import commented, docstring, wrapped
+from archspec.backends.torch.layout import commented, docstring, statement, wrapped
 from archspec.backends.torch.mask_terms import LOCALS, Terms, looked_up
 from archspec.backends.torch.passes.attention import conjuncts, may_be_absent, sees_all
 from archspec.dims.expr import Expr, write
@@ -39,9 +39,16 @@ def mask_function(name: str, op: Mask, operands: Sequence[Value | None], span: S
     optional = may_be_absent(op, operands)
     params = [_annotated(word, words, given, op) for word in arguments]
     head = wrapped(f"def {name}(", params, f") -> {'Tensor | None' if optional else 'Tensor'}:", 0)
-    absent = "; None where is_causal says the same" if op.implied else ""
+    absent = "; None where SDPA can do without" if op.implied else ""
     doc = docstring([f"True where a query may look: {write(op.rule)}{absent}."], 4)
-    return MaskFunction((*head, *doc, *(f"    {line}" for line in body)), arguments)
+    return MaskFunction((*head, *doc, *(part for line in body for part in _laid_out(line))), arguments)
+
+
+def _laid_out(line: str) -> list[str]:
+    """A line of a function's body, on as many lines as it needs."""
+    found = re.fullmatch(r"( *)(return |mask = )?(.*)", line)
+    assert found is not None, "any line fits"
+    return statement(found[2] or "", found[3], 4 + len(found[1])) if found[2] else [f"    {line}"]
 
 
 def spelt(words: Sequence[str]) -> dict[str, str]:
