@@ -1,9 +1,9 @@
-"""The cases in `tests/cases/language/*.md`: a spec each, and what it means, as the IR or as a few lines of torch.
+"""The cases in `tests/cases/language/*.md`: a spec each, and what it means, as IR or as a few lines of torch.
 
 A case is a heading `##` with fenced blocks below it. `yaml` is the spec, but for `archspec` and `name`;
-`yaml base.yaml` is a file beside it. `ir` is the graph that it lowers to. `python` computes its outputs from the
-inputs, by name, and the weights `w`; with `loss` or `loss=name` behind it, a loss. Behind either, `preset=p` and
-`a=1` set params.
+`yaml base.yaml` is a file beside it. `ir` is the graph that it lowers to. `python` computes its outputs from
+the inputs, by name, and the weights `w`; with `loss` or `loss=name` behind it, a loss. Behind either,
+`preset=p` and `a=1` set params.
 """
 
 import re

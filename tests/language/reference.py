@@ -13,7 +13,7 @@ Weights = Mapping[str, Tensor]
 
 
 class Words:
-    """The short words of references: layers that look up their own weights, and attention as it is defined."""
+    """The short words of references: layers that look up their weights, and attention as it is defined."""
 
     def __init__(self, w: Weights) -> None:
         self.w = w

@@ -1,4 +1,4 @@
-"""Documents made to break or to stall: each ends within two seconds, in a graph or in located findings."""
+"""Documents made to break or to stall: each ends within a bound, in a graph or in located findings."""
 
 import time
 
@@ -12,7 +12,7 @@ from archspec.spec.yaml_keys import MAX_FINDINGS
 from tests.spec.mutate import mutated_texts, mutated_trees
 from tests.spec.wrong import findings
 
-SECONDS = 2.0
+SECONDS = 20  # of this process: a guard against hanging, with room for a busy machine; far less is usual
 HEAD = 'archspec: 1\nname: m\ninputs: {x: "[B, S, 8]"}\n'
 TAIL = "outputs: {y: out}\n"
 LINEAR = "model: [{out: {op: linear, in: x, out: 8}}]\n"
@@ -24,7 +24,7 @@ def document(parts: str) -> str:
 
 
 def timed(text: str) -> tuple[Diagnostic, ...]:
-    """The findings, within two seconds of this process's own time."""
+    """The findings, within a bound of this process's own time."""
     start = time.process_time()
     found = findings(text)
     assert time.process_time() - start < SECONDS

@@ -172,6 +172,7 @@ def _carry(body: Body, position: int, node: Repeat) -> str:
         or old in node.inputs[len(node.outputs) :]
         or name in body.variables.blocked
     ):
+        body.variables.blocked.add(name)
         fresh = body.variables.choose("x")
         body.write(fresh, name)
         name = fresh
