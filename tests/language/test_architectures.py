@@ -93,4 +93,5 @@ def test_decodes(rigs: Rigs, path: Path):
 
 
 def test_sources_are_as_ruff_wants_them(rigs: Rigs, tmp_path: Path):
-    assert faults([rig.source for path in ARCHITECTURES for rig in rigs(path)], tmp_path) == ""
+    found = faults([rig.source for path in ARCHITECTURES for rig in rigs(path)], tmp_path)
+    assert not found, found

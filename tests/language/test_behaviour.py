@@ -127,4 +127,5 @@ def test_capped_scores_are_refused_where_they_cannot_be_computed(case: Case, blo
 
 def test_sources_are_as_ruff_wants_them(rigs: Rigs, tmp_path: Path):
     made: list[Rig] = [rig for case, block in CASES for rig in rigs(case, block)]
-    assert faults([rig.source for rig in made], tmp_path) == ""
+    found = faults([rig.source for rig in made], tmp_path)
+    assert not found, found

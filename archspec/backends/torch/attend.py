@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from archspec.backends.torch.code import COMPARE, PRODUCT, Code
 from archspec.backends.torch.dialect import Attend, Mask
 from archspec.backends.torch.forward import Body
+from archspec.backends.torch.masks import spelt
 from archspec.backends.torch.scope import Pending
 from archspec.dims import num as n
 from archspec.dims.num import Num
@@ -19,8 +20,10 @@ WEIGHTS = "nn.Identity()  # hook here to see the attention weights"
 def mask(body: Body, node: Apply, op: Mask) -> None:
     """A call of the mask's function."""
     name, given = body.module.classes.mask(op, node)
-    numbers = {"start": op.start, "queries": op.queries, "keys": op.keys, **dict(op.names)}
-    texts = {word: body.text(value) for word, value in zip(op.operands, node.inputs, strict=True)}
+    words = spelt((*op.operands, *(word for word, _ in op.names)))
+    places = {"start": op.start, "queries": op.queries, "keys": op.keys}
+    numbers = places | {words[word]: number for word, number in op.names}
+    texts = {words[word]: body.text(value) for word, value in zip(op.operands, node.inputs, strict=True)}
 
     def argument(word: str) -> str:
         if word == "device":

@@ -63,7 +63,7 @@ class Terms:
     def _number(self, expr: Expr) -> str:
         if {"b", "h"} & self.bare(expr):
             raise self._refused(expr)
-        slots: dict[str, str] = {}
+        slots = {place: place for place in PLACES}
         marked = self._marked(expr, slots)
         return python(marked, lambda word: slots.get(word) or self.words.get(word, word), lambda _: None).text
 

@@ -35,9 +35,10 @@ def mask_function(name: str, op: Mask, operands: Sequence[Value | None], span: S
     words = spelt((*op.operands, *(word for word, _ in op.names)))
     terms = Terms({word: v.type for word, v in given.items()}, words, op.queries, span)
     body = _Writer(op, given, words, terms).body()
-    arguments = _arguments(op, body)
+    arguments = _arguments(words, body)
     optional = may_be_absent(op, operands)
-    params = [_annotated(word, words, given, op) for word in arguments]
+    meant = {other: word for word, other in words.items()}
+    params = [_annotated(word, meant.get(word), given, op) for word in arguments]
     head = wrapped(f"def {name}(", params, f") -> {'Tensor | None' if optional else 'Tensor'}:", 0)
     absent = "; None where SDPA can do without" if op.implied else ""
     doc = docstring([f"True where a query may look: {write(op.rule)}{absent}."], 4)
@@ -74,20 +75,23 @@ def _term_name(text: str, operands: Sequence[str]) -> str:
     return "padding" if any(text == f"{operand}[b, k]" for operand in operands) else ""
 
 
-def _annotated(word: str, words: Mapping[str, str], given: Mapping[str, Value], op: Mask) -> str:
-    if word in given:
-        return f"{words[word]}: Tensor | None" if given[word].optional else f"{words[word]}: Tensor"
-    if word == "device":
+def _annotated(word: str, meant: str | None, given: Mapping[str, Value], op: Mask) -> str:
+    """A parameter; `meant`: the operand or number of the rule that it is."""
+    operand = given.get(meant or "")
+    if operand is not None:
+        return f"{word}: Tensor | None" if operand.optional else f"{word}: Tensor"
+    if meant is None and word == "device":
         return "device: torch.device"
-    number = dict(op.names).get(word)
+    number = dict(op.names).get(meant or "")
     kind = "float" if number is not None and isinstance(number.value, float) else "int"
-    return f"{words.get(word, word)}: {kind}"
+    return f"{word}: {kind}"
 
 
-def _arguments(op: Mask, body: Sequence[str]) -> tuple[str, ...]:
+def _arguments(words: Mapping[str, str], body: Sequence[str]) -> tuple[str, ...]:
+    """The function's parameters, as it calls them."""
     read = set(re.findall(r"\w+", "\n".join(body)))
     places = [word for word in ("start", "queries", "keys") if word in read]
-    return (*places, *op.operands, *(name for name, _ in op.names), *(["device"] if "device" in read else []))
+    return (*places, *words.values(), *(["device"] if "device" in read else []))
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,9 +167,10 @@ class Model:
     def _make_cache(self) -> list[str]:
         if not self.module.cache.slots:
             return []
-        head = f"    def make_cache(self, capacity: int) -> {self.module.cache.annotation()}:"
+        kind = self.module.cache.annotation()
+        head = wrapped("def make_cache(", ["self", "capacity: int"], f") -> {kind}:", 4)
         doc = '        """An empty cache for decoding: room for `capacity` tokens."""'
-        return ["", head, doc, *statement("return ", self.module.cache.empty("self"), 8)]
+        return ["", *head, doc, *statement("return ", self.module.cache.empty("self"), 8)]
 
 
 def _needed(region: Region, output: Value) -> tuple[Node, ...]:
