@@ -6,11 +6,11 @@ by the verbs that run a model, and by no other. Imports inside verbs keep `check
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+
+from msgspec.structs import replace
 
 from archspec import library, resolve
 from archspec.extras import installed
@@ -108,13 +108,12 @@ def source(spec: Named, *, attention: str = "sdpa") -> str:
     Raises UnsupportedError where something cannot be written.
     """
     from archspec.backends.torch.emit import emit  # lazy: see above
-    from archspec.views.resolved import resolved  # lazy: see above
+    from archspec.views.resolved import digest  # lazy: see above
 
     loaded = load(spec)
-    digest = hashlib.sha256(resolved(loaded).encode()).hexdigest()[:16]
     name = loaded.path.name if loaded.path else loaded.name
     preset = f", preset {loaded.preset}" if loaded.preset else ""
-    provenance = f"{name}{preset}, resolved sha256 {digest}; archspec {VERSION}"
+    provenance = f"{name}{preset}, resolved sha256 {digest(loaded)}; archspec {VERSION}"
     return emit(lower(loaded), attention=attention, provenance=provenance)
 
 

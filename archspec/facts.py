@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from archspec.errors import ArchspecError, Collector, did_you_mean
 from archspec.ir.graph import Call, Graph, Node, Region, Repeat, parameter_count, walk
@@ -19,8 +21,7 @@ _FACTS = ("params",)
 _LAYER = re.compile(r'(?<=[".])\d{1,5}(?=[".])')  # a number that is a segment of a path
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A spec without findings. `facts` are the stated numbers that hold; `maps` the sections of `weights`."""
 
     spec: Spec

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from archspec.errors import ArchspecError, Diagnostic
 from archspec.extras import installed
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 _UNFINISHED = "\ufffd"  # what decoding gives for bytes that are not a character yet
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """One vocabulary."""
 
     tokenizer: Tokenizer

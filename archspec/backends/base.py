@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from msgspec import Struct
+
 from archspec.ir.op import Op
 
 AnyOp = TypeVar("AnyOp", bound=Op)
@@ -22,15 +24,13 @@ class Rule(Generic[Context, Operand, Result]):
     write: Write[Any, Operand, Context, Result]
 
 
-@dataclass(frozen=True, slots=True)
-class Lowered:
+class Lowered(Struct, frozen=True):
     """No rule of its own: `by` says which part of the backend takes the operation apart."""
 
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unsupported:
+class Unsupported(Struct, frozen=True):
     """The backend does not compute the operation."""
 
     reason: str

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
 
 from archspec.components.base import Component, Place, Problem, last
@@ -39,8 +39,7 @@ class RopeFields(BaseModel):
     positions: Tensor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(Struct, frozen=True):
     """How scores are made and which of them count."""
 
     mask: MaskRule | None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
 
 from archspec.dims import num as n
@@ -24,8 +24,7 @@ class Problem(Exception):
         self.code, self.message, self.field, self.hint = code, message, field, hint
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a component goes: the region being built, the step's name, and the size that streams."""
 
     builder: Builder

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from archspec.dims.expr import Binary, Expr, Literal, Name, Unary, write
 
 MAX_PRODUCTS = 4096
@@ -23,8 +25,7 @@ class Symbol:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Quotient:
+class Quotient(Struct, frozen=True):
     """`floor(top / bottom)` or, for `op` `%`, the remainder; not reducible."""
 
     op: str
@@ -36,8 +37,7 @@ Atom: TypeAlias = Symbol | Quotient
 Monomial: TypeAlias = tuple[tuple[Atom, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Poly:
+class Poly(Struct, frozen=True):
     """A sum of `coefficient * monomial`, sorted; at least one symbol, or it would be an int."""
 
     terms: tuple[tuple[Monomial, int], ...]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import cache
 from typing import Any, ClassVar, get_type_hints
+
+from msgspec import Struct
 
 from archspec.dims.num import NumError
 from archspec.ir.types import DTYPES, ShapeError, TensorType, require
@@ -15,7 +16,7 @@ from archspec.ir.types import DTYPES, ShapeError, TensorType, require
 REGISTRY: dict[str, type[Op]] = {}
 
 
-class Op:
+class Op(Struct, frozen=True):
     """The base of all operations. Fields of a subclass are its attributes; operands are given to `infer`.
 
     `infer` takes one type per operand (None for an absent optional one), checks them, and returns the
@@ -36,7 +37,7 @@ class Op:
 
     def attributes(self) -> tuple[tuple[str, object], ...]:
         """Attribute names and values, in the order they are declared."""
-        return tuple((f.name, getattr(self, f.name)) for f in fields(self))  # type: ignore[arg-type]  # subclasses are dataclasses
+        return tuple((name, getattr(self, name)) for name in self.__struct_fields__)
 
 
 def result_types(op: Op, operands: Sequence[TensorType | None]) -> tuple[TensorType, ...]:

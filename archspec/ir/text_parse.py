@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from archspec.dims.num import Value as Setting
 from archspec.errors import Source
@@ -72,8 +73,7 @@ def _title(scan: Scanner) -> tuple[str, str]:
     return scan.atom("a component"), scan.atom()
 
 
-@dataclass(frozen=True, slots=True)
-class _Reference:
+class _Reference(Struct, frozen=True):
     """A name as it is used: `%x`, `%x?`."""
 
     name: str

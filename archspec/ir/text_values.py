@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin
+
+from msgspec.structs import fields
 
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError, Lookup, describe, evaluate
@@ -110,8 +111,7 @@ def operation(scan: Scanner, name: str, start: int, scope: Scope) -> Op:
 @cache
 def _declared(kind: type[Op]) -> dict[str, tuple[Any, bool]]:
     """The attributes of an operation: the annotation of each, and whether it must be given."""
-    hints = get_type_hints(kind)
-    return {f.name: (hints[f.name], f.default is MISSING) for f in fields(kind)}  # type: ignore[arg-type]  # a dataclass
+    return {f.name: (f.type, f.required) for f in fields(kind)}
 
 
 def attribute(scan: Scanner, hint: Any, scope: Scope) -> object:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from archspec.dims import num as n
 from archspec.dims.num import Num
@@ -28,8 +29,7 @@ SHORT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TensorType:
+class TensorType(Struct, frozen=True):
     """What is known of a tensor before the model runs."""
 
     dtype: str

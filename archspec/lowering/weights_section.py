@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from archspec.dims.evaluate import EvalError
 from archspec.dims.num import Num, Value
 from archspec.dims.parse import ExprSyntaxError
@@ -28,8 +30,7 @@ _NAMES = frozenset(
 _COUNTS = frozenset({"axis", "sizes"})
 
 
-@dataclass(frozen=True, slots=True)
-class WeightsSection:
+class WeightsSection(Struct, frozen=True):
     """`plain` is what the rules are made from; `spans` maps dotted paths in it, `rename.h.*`, to places."""
 
     plain: dict[str, object]

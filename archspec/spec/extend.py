@@ -16,9 +16,10 @@ Result nodes keep the spans of the document they were written in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from archspec.errors import Collector, Span
 from archspec.spec.node import Mapping, Node, Scalar

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archspec.errors import Diagnostic, InternalError, Source, SpecError
 from archspec.spec.fmt_pieces import BLOCK_STYLES, Piece, pieces
@@ -158,8 +159,7 @@ def _aligned_gaps(found: list[Piece]) -> dict[Piece, int]:
     return {row.colon: row.gap - more for run, more in zip(runs, spare, strict=True) for row in run}
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """A key with its value on one line."""
 
     colon: Piece

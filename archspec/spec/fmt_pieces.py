@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import yaml
+from msgspec import Struct
 
 from archspec.spec.yaml import LOADER
 from archspec.spec.yaml_syntax import Mark
@@ -31,8 +32,7 @@ _SIGNS: dict[type[yaml.Token], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A token. Lines and columns count from 0; `indent` is its column where it begins a line.
 
     `shift` is what the further lines of the token, or of the brackets around it, move by. `in_flow`: what

@@ -7,11 +7,12 @@ Bodies are left to `tree.py`, names to `validate.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -24,8 +25,7 @@ from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
 Model: TypeAlias = type[BaseModel]
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """Where a node stands: the keys that lead to it, and the span of the last one."""
 
     path: tuple[str, ...]

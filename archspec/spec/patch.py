@@ -7,7 +7,7 @@ section; `{at: PATH, replace: VALUE}`, `{at: PATH, delete: true}`; `{after: PATH
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from archspec.errors import Collector, SpecError, did_you_mean
 from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
@@ -23,8 +23,7 @@ _WORDS = (*_WHERE, "set", "replace", "delete", "insert")
 _FORM = "write {at: PATH, set | replace | delete: …} or {after | before: PATH, insert: {name: …}}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Verb:
+class _Verb(Struct, frozen=True):
     where: str
     path: Scalar
     action: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from archspec.errors import Diagnostic, Span, SpecError
 from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind

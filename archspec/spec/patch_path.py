@@ -8,8 +8,10 @@ with dots in it is matched whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archspec.errors import Diagnostic, Span, SpecError, did_you_mean
 from archspec.spec.node import Mapping, Node, Scalar, Sequence
@@ -22,8 +24,7 @@ _BODIES = _NAMELESS | {"body", "branches", "branch"}  # keys that hold steps
 _NAMES_SHOWN = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Something a path can name: the entry of a mapping (`trail` ends at its value) or a step of a list."""
 
     name: str

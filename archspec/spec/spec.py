@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from archspec.errors import Collector
 from archspec.spec.models import Document
@@ -13,8 +14,7 @@ from archspec.spec.tree import Body
 from archspec.spec.validate import document_of, validate
 
 
-@dataclass(frozen=True, slots=True)
-class BlockDef:
+class BlockDef(Struct, frozen=True):
     """A reusable module. `args` and `inputs` are nodes, read when the block is used."""
 
     name: str
@@ -26,8 +26,7 @@ class BlockDef:
     node: Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(Struct, frozen=True):
     """`overrides` are params set by the caller, by name; `preset` names one of the document's sets."""
 
     document: Document

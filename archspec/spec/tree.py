@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from archspec.errors import Span
 from archspec.spec.node import Mapping, Node, Scalar
@@ -11,8 +12,7 @@ from archspec.spec.node import Mapping, Node, Scalar
 SCOPES = ("residual", "parallel", "repeat", "each", "branch", "push", "call")
 
 
-@dataclass(frozen=True, slots=True)
-class Common:
+class Common(Struct, frozen=True):
     """What every step has: its names (none if it was not given one), conditions, and where it stands."""
 
     names: tuple[str, ...]
@@ -20,8 +20,7 @@ class Common:
     when: Scalar | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """A component or block by name, with arguments. `text`: the value was a bare word or an expression."""
 
     common: Common
@@ -30,8 +29,7 @@ class Word:
     text: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Residual:
+class Residual(Struct, frozen=True):
     """out = shortcut(x) + body(x)."""
 
     common: Common
@@ -40,8 +38,7 @@ class Residual:
     scale: Node | None
 
 
-@dataclass(frozen=True, slots=True)
-class Parallel:
+class Parallel(Struct, frozen=True):
     """Every branch runs on the same value; the results are joined: `add`, `mul`, `concat` (last axis)."""
 
     common: Common
@@ -49,8 +46,7 @@ class Parallel:
     join: Scalar | None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """A named list of steps: a module."""
 
     common: Common
@@ -58,8 +54,7 @@ class Group:
     args: Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     """Layers of one body or block; `vary` says what differs between them."""
 
     common: Common
@@ -71,8 +66,7 @@ class Repeat:
     shared: Node | None
 
 
-@dataclass(frozen=True, slots=True)
-class Each:
+class Each(Struct, frozen=True):
     """A body once per item of lists that run side by side."""
 
     common: Common
@@ -81,8 +75,7 @@ class Each:
     args: Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Struct, frozen=True):
     """Steps on the side: the result gets the step's name, the value that flows on does not change."""
 
     common: Common
@@ -90,8 +83,7 @@ class Branch:
     args: Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(Struct, frozen=True):
     """A value put on a named stack, for `{pop: name}` to take off."""
 
     common: Common
@@ -99,8 +91,7 @@ class Push:
     value: Node | None
 
 
-@dataclass(frozen=True, slots=True)
-class CallAgain:
+class CallAgain(Struct, frozen=True):
     """A module of this body run once more, with the same parameters."""
 
     common: Common
@@ -108,8 +99,7 @@ class CallAgain:
     args: Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """A step that could not be read: it was reported, and what depends on it makes no noise."""
 
     common: Common

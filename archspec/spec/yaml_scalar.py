@@ -7,8 +7,9 @@ with a leading zero (`010`) and a number that does not fit are refused instead o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 Value: TypeAlias = "bool | int | float | str | None"
 
@@ -24,8 +25,7 @@ _LARGEST_INT = 2**63 - 1
 _MOST_DIGITS = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why a word that looks like a number is not read as one."""
 
     code: str

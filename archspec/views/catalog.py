@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archspec.ir.graph import parameter_count
 from archspec.lowering.lower import lower
 from archspec.spec.spec import Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A spec and its presets. `parameters` is by preset, None for the document's own params."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from archspec.errors import ArchspecError, Diagnostic, Span, did_you_mean
 from archspec.ir.graph import Call, Graph, Node, Param, Region, Repeat, Value
@@ -13,8 +14,7 @@ _SHOWN = 12
 Part: TypeAlias = Region | Param | Value
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A part, and the way to it from the root.
 
     `path` has a number for every layer. `steps` are the nodes passed, from the outside in; for a value, the
@@ -32,8 +32,7 @@ class Found:
         return tuple(dict.fromkeys(step.span for step in self.steps if step.span is not None))
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(Struct, frozen=True):
     region: Region
     path: str = ""
     steps: tuple[Node, ...] = ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct, to_builtins
 
 from archspec.dims.num import product
 from archspec.ir.graph import Graph, Region, Repeat, State, Value, parameter_count, walk
@@ -11,8 +12,7 @@ from archspec.ir.graph import Graph, Region, Repeat, State, Value, parameter_cou
 _GAP = "  "
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(Struct, frozen=True):
     """One module. `count` modules of this path own `parameters` learned numbers each, ties left out."""
 
     path: str
@@ -23,8 +23,7 @@ class Module:
     states: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(Struct, frozen=True):
     """A graph in short. `inputs` and `outputs` are names and types, `repeats` how often a path stands.
 
     As text: a title, inputs, the tree of modules with shapes and sizes, outputs, ties.
@@ -57,7 +56,7 @@ class Outline:
 
     def record(self) -> dict[str, object]:
         """The outline as plain data."""
-        return asdict(self)
+        return to_builtins(self)
 
     def __str__(self) -> str:
         head = [f"{self.name}: {self.summary}" if self.summary else self.name]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+
+from msgspec.structs import replace
 
 from archspec.dims import num as n
 from archspec.dims.expr import Literal, write
@@ -23,6 +25,11 @@ def resolved(spec: Spec) -> str:
     """
     document, comments = _document(spec)
     return yaml.write(document, comments)
+
+
+def digest(spec: Spec) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of the resolved document."""
+    return hashlib.sha256(resolved(spec).encode()).hexdigest()[:16]
 
 
 def resolved_document(spec: Spec) -> Mapping:

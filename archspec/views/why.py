@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archspec.dims.num import Num, product
 from archspec.errors import Span
@@ -15,8 +16,7 @@ from archspec.weights.mapping import WeightMap
 Fact = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """What is known of one part. `spans`: the places in the spec that lead to it, from the outside in."""
 
     path: str

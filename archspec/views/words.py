@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
+from msgspec import Struct, to_builtins
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -29,8 +29,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """One argument of a component. `default` is as it is written, None where the argument must be given."""
 
     name: str
@@ -38,8 +37,7 @@ class Argument:
     default: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """A component as the language knows it."""
 
     name: str
@@ -48,7 +46,7 @@ class Word:
 
     def record(self) -> dict[str, object]:
         """The word as plain data."""
-        return asdict(self)
+        return to_builtins(self)
 
     def __str__(self) -> str:
         rows = [

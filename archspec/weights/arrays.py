@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
+
+from msgspec import Struct
 
 # A numpy.ndarray or a torch.Tensor. The two share no type that a checker could name.
 Array: TypeAlias = Any
@@ -29,8 +30,7 @@ class ArrayModule(Protocol):
     def stack(self, arrays: list[Array], axis: int, /) -> Array: ...
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
+class TensorSpec(Struct, frozen=True):
     """A tensor without its values. `dtype` is spelt as torch spells it: `float32`, `int64`, `bool`."""
 
     shape: Shape

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archspec.errors import Collector, Diagnostic, Span, WeightsError, did_you_mean
 from archspec.weights.arrays import TensorSpec
@@ -44,8 +45,7 @@ class Findings:
         found.raise_if_any(WeightsError)
 
 
-@dataclass(frozen=True, slots=True)
-class Rearrangement:
+class Rearrangement(Struct, frozen=True):
     """One rule that rearranges the tensors `pattern` names."""
 
     kind: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
+
+from msgspec import Struct
 
 from archspec.errors import Diagnostic, WeightsError
 from archspec.weights.arrays import TensorSpec
@@ -18,8 +19,7 @@ STEMS: Mapping[Layout, str] = {"transformers": "model", "diffusers": "diffusion_
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """The tensors of one or several safetensors files, and the file of each."""
 
     path: Path

@@ -8,10 +8,11 @@ must cover the data without holes or overlap, as the reference reader demands.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import cast
+
+from msgspec import Struct
 
 from archspec.errors import Diagnostic, WeightsError
 from archspec.weights.arrays import Shape, TensorSpec
@@ -51,8 +52,7 @@ class _Malformed(ValueError):
     """The header breaks a rule of the format; the message says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """One tensor of a file, and the bytes of the data that hold it."""
 
     spec: TensorSpec

@@ -8,8 +8,10 @@ a recipe is reversible.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archspec.errors import Span, did_you_mean
 from archspec.weights.arrays import Array, ArrayModule, Reader, Shape, TensorSpec
@@ -21,8 +23,7 @@ from archspec.weights.rules import WeightRules
 _NO_SPANS: Mapping[str, Span] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Spellings:
+class Spellings(Struct, frozen=True):
     """How the names in a file may differ from those we write."""
 
     ignore: tuple[Pattern, ...]
@@ -39,8 +40,7 @@ class Spellings:
         return any(pattern.inside(stored) for pattern in self.ignore)
 
 
-@dataclass(frozen=True, slots=True)
-class WeightMap:
+class WeightMap(Struct, frozen=True):
     """The map of one model and one checkpoint format.
 
     `recipes` are the bijection. `copies` are recipes of hub tensors that only repeat a tied tensor: files may

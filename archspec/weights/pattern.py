@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from functools import cache
+
+from msgspec import Struct
 
 _SEGMENT = re.compile(r"\*|[^\s.*?]+")
 _NUMBER = "(?:0|[1-9][0-9]*)"
@@ -15,8 +17,7 @@ class MalformedPattern(ValueError):
     """The text is not a pattern; the message says why. Callers turn it into a diagnostic."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """`head.pattern.tail` is the name; `indices` are what the `*` stood for, in order."""
 
     head: str
@@ -24,14 +25,11 @@ class Match:
     tail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """A parsed pattern. `text` is without the `?` that makes it `optional`."""
 
     text: str
     optional: bool
-    start: re.Pattern[str]
-    inner: re.Pattern[str]
 
     @classmethod
     def parse(cls, written: str, may_be_empty: bool = False) -> Pattern:
@@ -40,9 +38,7 @@ class Pattern:
         segments = [] if may_be_empty and not text else text.split(".")
         if not all(_SEGMENT.fullmatch(segment) for segment in segments):
             raise MalformedPattern(f"'{written}' is not a name: segments divided by dots, `*` for an index")
-        body = r"\.".join(f"({_NUMBER})" if segment == "*" else re.escape(segment) for segment in segments)
-        start = re.compile(rf"()(?:{body})(?:\.(.+))?" if segments else r"()(.*)")
-        return cls(text, text != written, start, re.compile(rf"(?:(.+)\.)?{body}(?:\.(.+))?"))
+        return cls(text, text != written)
 
     @property
     def stars(self) -> int:
@@ -50,16 +46,30 @@ class Pattern:
 
     def at_start(self, name: str) -> Match | None:
         """Where the pattern is the first segments of `name`."""
-        return _match(self.start, name)
+        return _match(_at_start(self.text), name)
 
     def inside(self, name: str) -> Match | None:
         """Where the pattern occurs in `name`: the last place if there are several."""
-        return _match(self.inner, name)
+        return _match(_inside(self.text), name)
 
     def fill(self, indices: Iterable[str]) -> str:
         """The pattern with `indices` in place of its `*`, in order."""
         given = iter(indices)
         return ".".join(next(given) if segment == "*" else segment for segment in self.text.split("."))
+
+
+@cache
+def _at_start(text: str) -> re.Pattern[str]:
+    return re.compile(rf"()(?:{_segments(text)})(?:\.(.+))?" if text else r"()(.*)")
+
+
+@cache
+def _inside(text: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:(.+)\.)?{_segments(text)}(?:\.(.+))?")
+
+
+def _segments(text: str) -> str:
+    return r"\.".join(f"({_NUMBER})" if part == "*" else re.escape(part) for part in text.split("."))
 
 
 def _match(regex: re.Pattern[str], name: str) -> Match | None:
@@ -95,8 +105,7 @@ def parse_pair(left: str, right: str, left_may_be_empty: bool = False) -> tuple[
     return pair
 
 
-@dataclass(frozen=True, slots=True)
-class Substitution:
+class Substitution(Struct, frozen=True):
     """Rewrites runs of segments anywhere: left to right, the longest first, each segment once."""
 
     rules: Mapping[str, tuple[Pattern, Pattern]]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archspec.errors import Diagnostic, WeightsError, did_you_mean
 from archspec.weights.arrays import Array, ArrayModule, Reader, TensorSpec, same, written
@@ -22,8 +23,7 @@ class UnmatchedError(WeightsError):
         super().__init__(*_unmatched(self.missing, self.unused), *others)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """A file that fits a map. `places` says under which name the file holds each hub tensor."""
 
     recipes: tuple[Recipe, ...]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from archspec.weights.arrays import Array, ArrayModule, Reader
 from archspec.weights.ops import Op
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """`op` takes the tensors `inputs` and makes the tensors `outputs`."""
 
     op: Op
@@ -18,8 +19,7 @@ class Step:
     outputs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """A few of our tensors and the few hub tensors they become: the smallest part of a map that stands alone.
 
     `ours[i]` enters the steps under the name `entry[i]`, and `hub[i]` leaves them under the name `exit[i]`.

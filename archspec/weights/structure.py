@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from archspec.weights.arrays import TensorSpec, written
 from archspec.weights.ops import Concatenate, Op, Reversed, Stack
@@ -13,8 +14,7 @@ from archspec.weights.rearrange import Misfit, chunk_sizes, rows_along
 from archspec.weights.rules import FuseRule, SplitRule, WeightRules
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """`op` turns the tensors `inputs` into the tensors `outputs`, on the way to the hub."""
 
     op: Op
@@ -25,8 +25,7 @@ class Claim:
 Specs = Mapping[str, TensorSpec]
 
 
-@dataclass(frozen=True, slots=True)
-class Stacking:
+class Stacking(Struct, frozen=True):
     """`experts.*.w` to `experts.w`, with a new first axis."""
 
     many: Pattern
@@ -62,8 +61,7 @@ class Stacking:
         return Claim(Stack(len(names)), tuple(names), (target,))
 
 
-@dataclass(frozen=True, slots=True)
-class Unstacking:
+class Unstacking(Struct, frozen=True):
     """`experts.w` to `experts.*.w`, one for each index of the first axis."""
 
     stacking: Stacking
@@ -95,8 +93,7 @@ class Unstacking:
         return Claim(Reversed(Stack(count)), (name,), names)
 
 
-@dataclass(frozen=True, slots=True)
-class Fusing:
+class Fusing(Struct, frozen=True):
     """The siblings `parts`, in order, become `whole`."""
 
     whole: Pattern
@@ -136,8 +133,7 @@ class Fusing:
         return Claim(Concatenate(self.axis, sizes), names, (target,))
 
 
-@dataclass(frozen=True, slots=True)
-class Splitting:
+class Splitting(Struct, frozen=True):
     """`whole` becomes the siblings `parts`, in order."""
 
     whole: Pattern

@@ -16,7 +16,7 @@ from archspec.ir.ops.state import Append, Hold
 BACKENDS: dict[str, Rules[Any, Any, Any]] = {"torch": RULES}
 
 
-class Unheard(Op):
+class Unheard(Op, frozen=True):
     """An operation that no backend knows."""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 from archspec.ir.graph import Call, Repeat
 
@@ -15,8 +16,7 @@ CLASSES = {"append": "KVCache", "hold": "Held"}
 MADE = {"append": "KVCache(capacity)", "hold": "Held()"}
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """One part of a module's cache: a state of its own, by name and kind, or what a child keeps."""
 
     keeper: Keeper

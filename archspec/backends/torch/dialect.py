@@ -13,8 +13,7 @@ from archspec.ir.op import Op
 from archspec.ir.types import TensorType, broadcast
 
 
-@dataclass(frozen=True, slots=True)
-class Mask(Op):
+class Mask(Op, frozen=True):
     """The mask of an attention as booleans: [B, H, Q, K], true where a query may look.
 
     An axis that the rule does not look at has size 1. Operands are called `operands` in `rule`, numbers by
@@ -40,8 +39,7 @@ class Mask(Op):
         return (TensorType("bool", (batch, heads, queries, keys)),)
 
 
-@dataclass(frozen=True, slots=True)
-class MaskedBias(Op):
+class MaskedBias(Op, frozen=True):
     """A score bias, the dtype's least number where the mask is false: bias [..., Q, K], mask -> 4 axes."""
 
     dialect: ClassVar = "torch"
@@ -51,8 +49,7 @@ class MaskedBias(Op):
         return (TensorType(bias.dtype, shape if mask is None else broadcast(shape, mask.shape)),)
 
 
-@dataclass(frozen=True, slots=True)
-class Attend(Op):
+class Attend(Op, frozen=True):
     """`Attention` with its mask made: q, k, v, mask or bias, and how.
 
     `start`: the position of the first query. `causal`: where that is the first key, no mask means `k <= q`.

@@ -6,8 +6,9 @@ torch's `__init__` arguments are left out where the number is written as torch's
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from archspec.backends.torch.ops.write import (
     NumberText,
@@ -54,8 +55,7 @@ def _fill(function: str, *args: Part, **options: Part) -> str:
     return f"nn.init.{function}({arguments('{}', *args, **options)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """How an operation with its own parameters is a module of `torch.nn`.
 
     `names`: the parameter names it may have, in the order of the operation's operands.

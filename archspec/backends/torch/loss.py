@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from archspec.backends.torch.forward import Body, shape_text
 from archspec.backends.torch.layout import docstring, statement, wrapped
@@ -21,8 +23,7 @@ def loss_methods(model: Model) -> list[str]:
     return [line for method in methods for line in ("", *method.text())]
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True):
     """One loss as a method. Its parameters: what the loss and its feed read, and what the model must have."""
 
     model: Model

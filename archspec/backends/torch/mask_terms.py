@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archspec.backends.torch.python import python
 from archspec.dims import num as n
@@ -25,8 +26,7 @@ def looked_up(term: Expr) -> tuple[str, ...]:
     return tuple(dict.fromkeys(own + inner))
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """Writes terms. `types`: of the tensors; `words`: what the function calls tensors and numbers.
 
     `queries`: how many there are.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from archspec.backends.torch.dialect import Mask
 from archspec.backends.torch.layout import commented, docstring, statement, wrapped
@@ -18,8 +19,7 @@ QUERIES = commented("q = torch.arange(start, start + queries, device=device)[:, 
 KEYS = commented("k = torch.arange(keys, device=device)", "[K]")
 
 
-@dataclass(frozen=True, slots=True)
-class MaskFunction:
+class MaskFunction(Struct, frozen=True):
     """A function's text and the arguments that a call hands it, by the words of the mask."""
 
     lines: tuple[str, ...]
@@ -94,8 +94,7 @@ def _arguments(words: Mapping[str, str], body: Sequence[str]) -> tuple[str, ...]
     return (*places, *words.values(), *(["device"] if "device" in read else []))
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
+class _Writer(Struct, frozen=True):
     """The statements of one function. `given`: the operands that there are, by name."""
 
     op: Mask

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from archspec.backends.torch.code import PRODUCT, Code
 from archspec.backends.torch.words import RESERVED
 from archspec.dims.num import Num, same
@@ -13,8 +15,7 @@ from archspec.dims.poly import Poly, Symbol
 from archspec.ir.graph import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """An expression not written yet, the values it reads from variables, and how deep it is nested."""
 
     code: Code

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.dims import num as n
 from archspec.dims.expr import Expr, names
 from archspec.dims.num import Num
@@ -21,8 +19,7 @@ from archspec.ir.types import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Attention(Op):
+class Attention(Op, frozen=True):
     """softmax(cap(q k^T * scale) + bias, where mask) v, softmax in fp32.
 
     q [B, H, Q, E], k [B, G, K, E], v [B, G, K, W] with H a multiple of G; bias broadcasts to [B, H, Q, K].
@@ -76,8 +73,7 @@ class Attention(Op):
         require(not unknown, "T015", f"the mask reads {', '.join(unknown)}, but is not given it")
 
 
-@dataclass(frozen=True, slots=True)
-class RopeTable(Op):
+class RopeTable(Op, frozen=True):
     """Angles position * theta^(-2i / dim) for i < dim / 2 (Su et al. 2021), in fp32.
 
     positions [..., S] -> cos, sin [..., S, dim / 2].
@@ -93,8 +89,7 @@ class RopeTable(Op):
         return table, table
 
 
-@dataclass(frozen=True, slots=True)
-class Rope(Op):
+class Rope(Op, frozen=True):
     """Turns pairs of the first `dim` features by the table's angles.
 
     x [B, H, S, E], cos and sin [(B,) S, dim / 2].

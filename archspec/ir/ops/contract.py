@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, broadcast, divides, is_float, promote, require, same_size, whole
 
 
-@dataclass(frozen=True, slots=True)
-class Linear(Op):
+class Linear(Op, frozen=True):
     """x @ weight^T + bias: x [..., in], weight [out, in], bias [out] -> [..., out]."""
 
     def infer(
@@ -24,8 +21,7 @@ class Linear(Op):
         return (x.with_shape(*x.shape[:-1], weight.shape[0]),)
 
 
-@dataclass(frozen=True, slots=True)
-class Matmul(Op):
+class Matmul(Op, frozen=True):
     """a @ b over the last two axes, leading axes broadcast: [..., m, k] @ [..., k, n] -> [..., m, n]."""
 
     def infer(self, a: TensorType, b: TensorType) -> tuple[TensorType, ...]:
@@ -36,8 +32,7 @@ class Matmul(Op):
         return (TensorType(promote(a.dtype, b.dtype), (*lead, a.shape[-2], b.shape[-1])),)
 
 
-@dataclass(frozen=True, slots=True)
-class Einsum(Op):
+class Einsum(Op, frozen=True):
     """Products summed over the letters that the result lacks: `bqd,bkd->bqk`."""
 
     equation: str
@@ -58,8 +53,7 @@ class Einsum(Op):
         return (TensorType(promote(*(o.dtype for o in operands)), tuple(sizes[c] for c in right)),)
 
 
-@dataclass(frozen=True, slots=True)
-class Conv(Op):
+class Conv(Op, frozen=True):
     """Cross-correlation over the trailing axes: x [B, C, *spatial] -> [B, O, *out].
 
     weight [O, C / groups, *kernel], bias [O].
@@ -95,8 +89,7 @@ class Conv(Op):
         return (size + free) // self.stride[i] + 1
 
 
-@dataclass(frozen=True, slots=True)
-class ConvTranspose(Op):
+class ConvTranspose(Op, frozen=True):
     """The transpose of `Conv`: x [B, C, *spatial] -> [B, O, *out].
 
     weight [C, O / groups, *kernel], bias [O].

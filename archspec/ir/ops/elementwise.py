@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, broadcast, is_float, promote, require, share
@@ -17,8 +15,7 @@ ARITH = ("add", "sub", "mul", "div", "floordiv", "mod", "pow", "minimum", "maxim
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
-@dataclass(frozen=True, slots=True)
-class Map(Op):
+class Map(Op, frozen=True):
     """`fn` of every element.
 
     gelu is exact (erf), gelu_tanh its tanh form, quick_gelu x * sigmoid(1.702 x).
@@ -34,8 +31,7 @@ class Map(Op):
         return (x,)
 
 
-@dataclass(frozen=True, slots=True)
-class Arith(Op):
+class Arith(Op, frozen=True):
     """`a fn b`. `div` of integers gives floats; `floordiv` and `mod` round toward minus infinity."""
 
     fn: str
@@ -50,8 +46,7 @@ class Arith(Op):
         return (TensorType(dtype, broadcast(a.shape, b.shape)),)
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar(Op):
+class Scalar(Op, frozen=True):
     """`x fn value` with a number known before the model runs; `flip` puts the number first."""
 
     fn: str
@@ -65,8 +60,7 @@ class Scalar(Op):
         return (x.with_dtype("float") if fractional and not is_float(x.dtype) else x,)
 
 
-@dataclass(frozen=True, slots=True)
-class Compare(Op):
+class Compare(Op, frozen=True):
     """`a fn b`, as booleans."""
 
     fn: str
@@ -76,8 +70,7 @@ class Compare(Op):
         return (TensorType("bool", broadcast(a.shape, b.shape)),)
 
 
-@dataclass(frozen=True, slots=True)
-class CompareScalar(Op):
+class CompareScalar(Op, frozen=True):
     """`x fn value`, as booleans."""
 
     fn: str
@@ -88,8 +81,7 @@ class CompareScalar(Op):
         return (x.with_dtype("bool"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Logic(Op):
+class Logic(Op, frozen=True):
     """`and` or `or` of booleans."""
 
     fn: str
@@ -102,8 +94,7 @@ class Logic(Op):
         return (TensorType("bool", broadcast(a.shape, b.shape)),)
 
 
-@dataclass(frozen=True, slots=True)
-class Where(Op):
+class Where(Op, frozen=True):
     """`a` where the condition holds, else `b`."""
 
     def infer(self, condition: TensorType, a: TensorType, b: TensorType) -> tuple[TensorType, ...]:
@@ -111,8 +102,7 @@ class Where(Op):
         return (TensorType(promote(a.dtype, b.dtype), broadcast(condition.shape, a.shape, b.shape)),)
 
 
-@dataclass(frozen=True, slots=True)
-class Clamp(Op):
+class Clamp(Op, frozen=True):
     """Elements held between `low` and `high`; null leaves a side open."""
 
     low: Num | None
@@ -123,8 +113,7 @@ class Clamp(Op):
         return (x,)
 
 
-@dataclass(frozen=True, slots=True)
-class Dropout(Op):
+class Dropout(Op, frozen=True):
     """In training, zeroes elements with probability `p`, divides the rest by 1 - p; else the identity."""
 
     p: Num
@@ -135,8 +124,7 @@ class Dropout(Op):
         return (x,)
 
 
-@dataclass(frozen=True, slots=True)
-class StopGradient(Op):
+class StopGradient(Op, frozen=True):
     """The identity, through which no gradient flows."""
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import INTEGERS, TensorType, broadcast, is_float, require, same_size, share
 
 
-@dataclass(frozen=True, slots=True)
-class CrossEntropy(Op):
+class CrossEntropy(Op, frozen=True):
     """Mean of -log softmax(logits)[target] over targets that are not `ignore_index`.
 
     logits [..., C], target [...].
@@ -30,8 +27,7 @@ class CrossEntropy(Op):
         return (TensorType("float32", ()),)
 
 
-@dataclass(frozen=True, slots=True)
-class MeanError(Op):
+class MeanError(Op, frozen=True):
     """Mean of (input - target)^2 (`mse`) or |input - target| (`mae`)."""
 
     fn: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, axis_of, divides, is_float, require, same_size
@@ -20,8 +18,7 @@ def _affine(x: TensorType, axis: int, *params: TensorType | None) -> tuple[Tenso
     return (x,)
 
 
-@dataclass(frozen=True, slots=True)
-class LayerNorm(Op):
+class LayerNorm(Op, frozen=True):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last axis (Ba et al. 2016).
 
     Statistics in fp32.
@@ -35,8 +32,7 @@ class LayerNorm(Op):
         return _affine(x, -1, weight, bias)
 
 
-@dataclass(frozen=True, slots=True)
-class RmsNorm(Op):
+class RmsNorm(Op, frozen=True):
     """x / sqrt(mean(x^2) + eps) * (weight + offset) over the last axis (Zhang & Sennrich 2019).
 
     Statistics in fp32. `cast`: where fp32 ends, `before` the weight multiplies or `after` (matters below it).
@@ -51,8 +47,7 @@ class RmsNorm(Op):
         return _affine(x, -1, weight)
 
 
-@dataclass(frozen=True, slots=True)
-class GroupNorm(Op):
+class GroupNorm(Op, frozen=True):
     """Layer norm over each of `groups` groups of channels and all positions: x [B, C, ...] (Wu & He 2018)."""
 
     groups: Num
@@ -71,8 +66,7 @@ class GroupNorm(Op):
         return _affine(x, 1, weight, bias)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchNorm(Op):
+class BatchNorm(Op, frozen=True):
     """(x - mean) / sqrt(var + eps) * weight + bias per channel of x [B, C, ...] (Ioffe & Szegedy 2015).
 
     By running statistics when evaluating, by the batch's own when training.

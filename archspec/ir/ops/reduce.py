@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, axis_of, is_float, require, whole
 
 
-@dataclass(frozen=True, slots=True)
-class Reduce(Op):
+class Reduce(Op, frozen=True):
     """`sum`, `mean`, `max`, `min`, `prod`, `var` (population), `any` or `all` over `axes`."""
 
     fn: str
@@ -31,8 +28,7 @@ class Reduce(Op):
         return (x.with_shape(*kept),)
 
 
-@dataclass(frozen=True, slots=True)
-class ArgReduce(Op):
+class ArgReduce(Op, frozen=True):
     """The index of the largest (`max`) or smallest (`min`) element along `axis`; the first of equals."""
 
     fn: str
@@ -44,8 +40,7 @@ class ArgReduce(Op):
         return (TensorType("int64", x.shape[:axis] + x.shape[axis + 1 :]),)
 
 
-@dataclass(frozen=True, slots=True)
-class Cumulate(Op):
+class Cumulate(Op, frozen=True):
     """Running `sum` or `prod` along `axis`."""
 
     fn: str
@@ -57,8 +52,7 @@ class Cumulate(Op):
         return (x.with_dtype("int64") if x.dtype == "bool" else x,)
 
 
-@dataclass(frozen=True, slots=True)
-class TopK(Op):
+class TopK(Op, frozen=True):
     """The `k` largest along the last axis, in descending order: values, and their indices."""
 
     k: Num
@@ -75,8 +69,7 @@ class TopK(Op):
         return TensorType(x.dtype, shape), TensorType("int64", shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Softmax(Op):
+class Softmax(Op, frozen=True):
     """exp(x) over its sum along `axis`, computed in `dtype` and returned in the operand's."""
 
     axis: int = -1
@@ -89,8 +82,7 @@ class Softmax(Op):
         return (x,)
 
 
-@dataclass(frozen=True, slots=True)
-class LogSumExp(Op):
+class LogSumExp(Op, frozen=True):
     """log of the sum of exp(x) along `axis`."""
 
     axis: int = -1

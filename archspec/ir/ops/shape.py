@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import INTEGERS, Shape, TensorType, axis_of, broadcast, require, same_size
 
 
-@dataclass(frozen=True, slots=True)
-class Reshape(Op):
+class Reshape(Op, frozen=True):
     """The same elements in row-major order under another shape."""
 
     shape: Shape
@@ -22,8 +19,7 @@ class Reshape(Op):
         return (x.with_shape(*self.shape),)
 
 
-@dataclass(frozen=True, slots=True)
-class Permute(Op):
+class Permute(Op, frozen=True):
     """Axes in another order: result axis i is operand axis `axes[i]`."""
 
     axes: tuple[int, ...]
@@ -33,8 +29,7 @@ class Permute(Op):
         return (x.with_shape(*(x.shape[a] for a in self.axes)),)
 
 
-@dataclass(frozen=True, slots=True)
-class Expand(Op):
+class Expand(Op, frozen=True):
     """Broadcast to `shape` without copying."""
 
     shape: Shape
@@ -45,8 +40,7 @@ class Expand(Op):
         return (x.with_shape(*self.shape),)
 
 
-@dataclass(frozen=True, slots=True)
-class Slice(Op):
+class Slice(Op, frozen=True):
     """Elements `start` up to `stop` (exclusive, null = the end) along `axis`; both may count from the end."""
 
     axis: int
@@ -72,8 +66,7 @@ class Slice(Op):
         return size + bound if bound.static and int(bound) < 0 else bound
 
 
-@dataclass(frozen=True, slots=True)
-class Concat(Op):
+class Concat(Op, frozen=True):
     """Operands one after another along `axis`; all other sizes equal."""
 
     axis: int
@@ -93,8 +86,7 @@ class Concat(Op):
         return (first.with_shape(*first.shape[:axis], total, *first.shape[axis + 1 :]),)
 
 
-@dataclass(frozen=True, slots=True)
-class Split(Op):
+class Split(Op, frozen=True):
     """Consecutive pieces of the given sizes along `axis`; they add up to the whole."""
 
     axis: int
@@ -109,8 +101,7 @@ class Split(Op):
         return tuple(x.with_shape(*x.shape[:axis], s, *x.shape[axis + 1 :]) for s in self.sizes)
 
 
-@dataclass(frozen=True, slots=True)
-class Pad(Op):
+class Pad(Op, frozen=True):
     """`before` and `after` copies of `value` along `axis`."""
 
     axis: int
@@ -124,8 +115,7 @@ class Pad(Op):
         return (x.with_shape(*x.shape[:axis], size, *x.shape[axis + 1 :]),)
 
 
-@dataclass(frozen=True, slots=True)
-class Gather(Op):
+class Gather(Op, frozen=True):
     """Whole slices of `x` along `axis`, picked by integers: table lookup when `axis` is 0.
 
     x [A…, N, C…], index [I…] -> [A…, I…, C…].
@@ -139,8 +129,7 @@ class Gather(Op):
         return (x.with_shape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]),)
 
 
-@dataclass(frozen=True, slots=True)
-class Take(Op):
+class Take(Op, frozen=True):
     """One element per index along `axis`: out[.., i, ..] = x[.., index[.., i, ..], ..]; other sizes equal."""
 
     axis: int
@@ -155,8 +144,7 @@ class Take(Op):
         return (x.with_shape(*index.shape),)
 
 
-@dataclass(frozen=True, slots=True)
-class Flip(Op):
+class Flip(Op, frozen=True):
     """Elements in reverse order along `axis`."""
 
     axis: int
@@ -166,8 +154,7 @@ class Flip(Op):
         return (x,)
 
 
-@dataclass(frozen=True, slots=True)
-class Roll(Op):
+class Roll(Op, frozen=True):
     """Elements moved `shift` places along `axis`, around the end."""
 
     axis: int

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import DTYPES, FLOATS, INTEGERS, Shape, TensorType, require
 
 
-@dataclass(frozen=True, slots=True)
-class Iota(Op):
+class Iota(Op, frozen=True):
     """`start, start + 1, …`: `size` integers, shape [size]."""
 
     size: Num
@@ -22,8 +19,7 @@ class Iota(Op):
         return (TensorType(self.dtype, (self.size,)),)
 
 
-@dataclass(frozen=True, slots=True)
-class Full(Op):
+class Full(Op, frozen=True):
     """`value` everywhere, in the given shape and dtype."""
 
     shape: Shape
@@ -35,8 +31,7 @@ class Full(Op):
         return (TensorType(self.dtype, self.shape),)
 
 
-@dataclass(frozen=True, slots=True)
-class Random(Op):
+class Random(Op, frozen=True):
     """Independent draws in the given shape: standard `normal`, or `uniform` in [0, 1)."""
 
     shape: Shape
@@ -47,8 +42,7 @@ class Random(Op):
         return (TensorType("float", self.shape),)
 
 
-@dataclass(frozen=True, slots=True)
-class Cast(Op):
+class Cast(Op, frozen=True):
     """The same numbers in another dtype. `float` is the dtype the model is built in."""
 
     dtype: str

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, require, whole
 
 
-@dataclass(frozen=True, slots=True)
-class Pool(Op):
+class Pool(Op, frozen=True):
     """`max` or `mean` over windows of the trailing axes: x [B, C, *spatial].
 
     Padding counts as absent for max, as 0 for mean. out = (size + 2 * padding - kernel) // stride + 1.
@@ -40,8 +37,7 @@ class Pool(Op):
         return (size + 2 * padding - self.kernel[i]) // self.stride[i] + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Resample(Op):
+class Resample(Op, frozen=True):
     """The grid `scale` times as fine along each trailing axis: x [B, C, *spatial]; `nearest` or `linear`."""
 
     scale: Num

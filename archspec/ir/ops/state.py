@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, axis_of, same_size
 
 
-@dataclass(frozen=True, slots=True)
-class Append(Op):
+class Append(Op, frozen=True):
     """Each operand behind what state `state` holds of it, along `axis`; the result is what it holds next.
 
     [.., new, ..] -> [.., past + new, ..].
@@ -28,8 +25,7 @@ class Append(Op):
         return x.with_shape(*x.shape[:axis], self.past + x.shape[axis], *x.shape[axis + 1 :])
 
 
-@dataclass(frozen=True, slots=True)
-class Hold(Op):
+class Hold(Op, frozen=True):
     """Operands as they were at the first step: computed once, then read from state `state`."""
 
     state: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeAlias
 
+from msgspec import structs
+
 from archspec.backends.torch.dialect import Attend, Layers
 from archspec.backends.torch.scope import stem
 from archspec.backends.torch.walk import map_regions
@@ -72,7 +74,7 @@ def _optional(region: Region, place: int) -> Region:
     for node in region.nodes:
         at = [p for p, v in enumerate(node.inputs) if v == value]
         if at and isinstance(node, Apply) and isinstance(node.op, Attend):
-            node = replace(node, op=replace(node.op, causal=node.op.implementation == "sdpa"))
+            node = replace(node, op=structs.replace(node.op, causal=node.op.implementation == "sdpa"))
         elif at and isinstance(node, Call):
             node = replace(node, region=_optional(node.region, at[0]))
         nodes.append(replace(node, inputs=tuple(absent if v == value else v for v in node.inputs)))

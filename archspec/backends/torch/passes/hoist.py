@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeAlias, cast
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, cast
 
 from archspec.backends.torch.dialect import Mask, MaskedBias
 from archspec.backends.torch.passes.attention import fresh
@@ -127,8 +127,7 @@ def _reading(region: Region, old: Value, new: Value) -> Region:
 
 def _outward_op(op: Op, bindings: tuple[tuple[str, Setting], ...]) -> Op:
     """The operation with its numbers written as the region around writes them."""
-    settings = {f.name: getattr(op, f.name) for f in fields(cast("Any", op))}
-    return type(op)(**{name: _outward(value, dict(bindings)) for name, value in settings.items()})
+    return type(op)(**{name: _outward(value, dict(bindings)) for name, value in op.attributes()})
 
 
 def _outward(value: object, bindings: Mapping[str, Setting]) -> object:
