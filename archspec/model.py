@@ -39,13 +39,17 @@ def make(source: str, graph: Graph, *, state: State | None = None, seed: int | N
 
 
 def fill(module: nn.Module, graph: Graph, state: State) -> None:
-    """Copies tensors under our names into a model; tied names may be left out."""
-    tied = {alias: state[owner] for alias, owner in graph.ties if owner in state}
-    try:
-        module.load_state_dict({**tied, **state})
-    except RuntimeError as error:
-        message = f"the emitted model has other tensors than its graph: {error}"
-        raise InternalError(Diagnostic("I201", message, None, "please report the spec")) from error
+    """Makes tensors under our names those of a model, uncopied if of its dtype; tied names may be absent."""
+    given = {**{alias: state[owner] for alias, owner in graph.ties if owner in state}, **state}
+    own: dict[str, Tensor] = module.state_dict(keep_vars=True)
+    wrong = sorted(
+        n for n in {*own, *given} if n not in own or n not in given or own[n].shape != given[n].shape
+    )
+    if wrong:
+        message = f"the emitted model and its graph have different tensors: {', '.join(wrong)}"
+        raise InternalError(Diagnostic("I201", message, None, "please report the spec"))
+    for name, tensor in own.items():
+        tensor.data = given[name].to(tensor.dtype)
 
 
 def read(spec: Spec, graph: Graph, path: Path) -> dict[str, Tensor]:
