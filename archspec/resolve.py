@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from archspec import library
-from archspec.errors import Diagnostic, Source, Span, SpecError
+from archspec.errors import Collector, Diagnostic, Source, Span, SpecError
+from archspec.lowering.lower import lower
 from archspec.spec.extend import resolve
 from archspec.spec.node import Mapping as Table
 from archspec.spec.node import Scalar, Sequence, kind
@@ -27,13 +28,18 @@ def load(
 
     A text among `overrides` is read as YAML, as behind `--set`; quote it twice to mean a string of words.
     Raises SpecError with all findings: S901 no such name, Y001 to Y019 for the text, P001 to P011 for
-    `extends` and `patch`, S001 to S016 for the outline and the steps.
+    `extends` and `patch`, S001 to S016 for the outline and the steps. Such a document is lowered as far as it
+    goes, so that what is wrong with its meaning is said in the same breath.
     """
     path = _nearby(_file(spec))
     node = load_file(path)
     if isinstance(node, Table):
         node = resolve(node, path, find=_parent)
-    return read_spec(node, path=path, preset=preset, overrides=settings(overrides))
+    found = Collector()
+    read = read_spec(node, path=path, preset=preset, overrides=settings(overrides), found=found)
+    if found.diagnostics:
+        lower(read, found)
+    return read
 
 
 def settings(overrides: Mapping[str, object] | None) -> tuple[Override, ...]:

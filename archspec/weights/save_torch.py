@@ -93,7 +93,10 @@ def _write(tensors: dict[str, torch.Tensor], path: Path) -> None:
         if tensor.numel() and tensor.data_ptr() in seen:
             tensors[name] = tensor.clone()
         seen.add(tensor.data_ptr())
+    path.touch()
+    mode = path.stat().st_mode  # as the user's umask has it; safetensors would leave the file to its owner
     safetensors.save_file(tensors, path, metadata={"format": "pt"})
+    path.chmod(mode)
 
 
 def _shards(tensors: Iterable[tuple[str, torch.Tensor]], limit: int) -> Iterator[dict[str, torch.Tensor]]:

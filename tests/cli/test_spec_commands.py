@@ -44,6 +44,11 @@ def test_findings_stand_on_stderr_with_their_place_and_results_on_stdout(tmp_pat
     ]
 
 
+def test_findings_of_the_outline_and_of_the_meaning_come_together(tmp_path: Path):
+    wrong = SPEC.replace("op: linear", "op: linaer").replace("summary:", "sumary:", 1)
+    assert [code for code, *_ in found("check", written(tmp_path, wrong))] == ["S001", "L001"]
+
+
 def test_a_wrong_fact_is_found_where_it_is_stated(tmp_path: Path):
     assert found("check", written(tmp_path, SPEC.replace("params: 80", "params: 81"))) == [("E001", 11, 18)]
 

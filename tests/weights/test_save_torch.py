@@ -45,6 +45,13 @@ def test_one_file_has_its_usual_name_and_metadata(tmp_path: Path):
         assert set(file.keys()) == set(WEIGHTS.hub_shapes())
 
 
+def test_others_may_read_the_file_as_they_may_any(tmp_path: Path):
+    beside = tmp_path / "beside"
+    beside.touch()
+    save_native({"a": torch.ones(2)}, tmp_path / "own.safetensors")
+    assert (tmp_path / "own.safetensors").stat().st_mode == beside.stat().st_mode
+
+
 def test_shards_are_small_and_indexed(tmp_path: Path):
     save_folder(random_state(), WEIGHTS, tmp_path, CONFIG, shard_size=2000, layout="diffusers")
     index = json.loads((tmp_path / "diffusion_pytorch_model.safetensors.index.json").read_text())

@@ -66,11 +66,14 @@ class Model:
         return value.optional or value.name in self.defaulted()
 
     def inputs(self) -> list[Value]:
-        """The forward method's inputs: those that must be given first."""
+        """The forward method's inputs, those that must be given first: all but what only losses read."""
         read = {v.name for node in self.root.nodes for v in node.inputs if v is not None}
         read |= {v.name for v in self.root.outputs} | self.measured
         read |= {v.name for v in self.graph.defaults.inputs} if self.graph.defaults else set()
-        return sorted((v for v in self.root.inputs if v.name in read), key=self.absent)
+        regions = (region for loss in self.graph.losses for region in (loss.region, loss.feed) if region)
+        by_losses = {v.name for region in regions for v in region.inputs}
+        given = (v for v in self.root.inputs if v.name in read or v.name not in by_losses)
+        return sorted(given, key=self.absent)
 
     # the forward method
 

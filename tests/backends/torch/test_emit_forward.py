@@ -1,5 +1,6 @@
 """The forward method: attention weights open to hooks, dropout in training only, and torch's compilers."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,17 @@ def test_a_full_cache_says_so():
     model(ids(1, 4), cache=cache)
     with pytest.raises(ValueError, match="^the cache holds 6 tokens, not 7$"):
         model(ids(1, 3), cache=cache)
+
+
+LOSS = """
+inputs: {x: "[B, 4]", spare: "[B]", y: {type: "[B, 4]", optional: true}}
+model: [{a: {op: relu, in: x}}]
+outputs: {out: a}
+losses: {error: {op: mse, input: out, target: y}}
+"""
+
+
+def test_the_signature_has_every_input_but_what_only_losses_read(tmp_path: Path):
+    model: Any = api.compile(document(tmp_path, LOSS), seed=0)
+    assert list(inspect.signature(model.forward).parameters) == ["x", "spare"]
+    assert list(inspect.signature(model.loss).parameters) == ["x", "spare", "y"]
