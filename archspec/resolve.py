@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import cast
 
 from archspec import library
-from archspec.errors import Collector, Diagnostic, Source, Span, SpecError
+from archspec.errors import Collector, Diagnostic, LoweringError, Source, Span, SpecError
 from archspec.lowering.lower import lower
 from archspec.spec.extend import resolve
 from archspec.spec.node import Mapping as Table
@@ -38,7 +39,9 @@ def load(
     found = Collector()
     read = read_spec(node, path=path, preset=preset, overrides=settings(overrides), found=found)
     if found.diagnostics:
-        lower(read, found)
+        with suppress(LoweringError):
+            lower(read, found)
+        found.raise_if_any()
     return read
 
 

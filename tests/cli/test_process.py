@@ -59,7 +59,11 @@ def test_a_closed_pipe_is_no_fault():
 
 
 def test_an_interrupt_ends_with_130():
-    code = "import archspec.api as api, time\ndef wait(*_: object): print('x', flush=True); time.sleep(60)\n"
+    code = (
+        "import archspec.api as api, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
+        "def wait(*_: object): print('x', flush=True); time.sleep(60)\n"
+    )
     running = subprocess.Popen(
         [sys.executable, "-c", code + "api.check = wait\n" + main("check", "gpt2")],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
