@@ -35,6 +35,19 @@ def find(name: str) -> Path:
     return specs[name]
 
 
+def find_part(name: str) -> Path:
+    """The file of the library part called `name`.
+
+    Raises SpecError S901, with the list of names, where there is none.
+    """
+    parts = {path.stem: path for root in roots() for path in sorted((root / "parts").rglob("*.yaml"))}
+    if name not in parts:
+        known = f"the library has: {', '.join(sorted(parts)) or 'no parts'}"
+        hint = "; ".join(filter(None, [did_you_mean(name, parts), known]))
+        raise SpecError(Diagnostic("S901", f"no library part is called '{name}'", hint=hint))
+    return parts[name]
+
+
 def _specs() -> dict[str, Path]:
     """Name to file. `specs/parts` holds templates, which are not models."""
     files = ((root, path) for root in roots() for path in sorted(root.rglob("*.yaml")))

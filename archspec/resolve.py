@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import isfinite
 from pathlib import Path
@@ -35,7 +35,7 @@ def load(
     path = _nearby(_file(spec))
     node = load_file(path)
     if isinstance(node, Table):
-        node = resolve(node, path, find=_parent)
+        node = resolve(node, path, find=_parent, part=_part)
     found = Collector()
     read = read_spec(node, path=path, preset=preset, overrides=settings(overrides), found=found)
     if found.diagnostics:
@@ -67,8 +67,19 @@ def _nearby(path: Path) -> Path:
 
 def _parent(name: str, path: Path | None, span: Span) -> tuple[Table, Path | None]:
     """The document that `extends` names, and its path. A wrong name is found where it stands."""
+    return _other(name, path, span, library.find)
+
+
+def _part(name: str, path: Path | None, span: Span) -> tuple[Table, Path | None]:
+    """The document that `use` names, and its path."""
+    return _other(name, path, span, library.find_part)
+
+
+def _other(
+    name: str, path: Path | None, span: Span, find: Callable[[str], Path]
+) -> tuple[Table, Path | None]:
     try:
-        file = _nearby(_beside(name, path, span) if _is_path(name) else library.find(name))
+        file = _nearby(_beside(name, path, span) if _is_path(name) else find(name))
         node = load_file(file)
     except SpecError as error:
         raise SpecError(*(_at(found, span) for found in error.diagnostics)) from None

@@ -33,7 +33,8 @@ def open_block(
     `close_block` then raises `Broken`.
     """
     inner = outer.child(builder)
-    inner.values = dict(outer.lowering.settings.values)
+    inner.values = {} if block.closed else dict(outer.lowering.settings.values)
+    inner.closed = block.closed
     inner.tensors, inner.x, inner.fresh, inner.index = {}, None, True, None
     inner.stacks, inner.failed = {}, frozenset()
     inner.outside = frozenset(outer.tensors)
@@ -151,7 +152,7 @@ class _Opening:
                 raise LoweringError(diagnose(fault, node.span if node else self.span)) from None
             inner.builder.bindings |= bound
         else:
-            type_ = rebased(given.type, inner.values, inner.lowering.dims)
+            type_ = rebased(given.type, inner.values, inner.dims)
         return inner.builder.receive(given, name, type_, carried=carried)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -47,6 +47,7 @@ class Frame:
 
     `failed` are names of values that have none, because what should give them was reported; then this body is
     not `whole`, and gives nothing.
+    `closed`: in a block that sees neither params, defaults nor sizes of the document.
     `vary` holds replacements for this body's steps, by dotted path, each with where that path is written;
     `used` the paths that found one; `outside` the tensors of the caller, which a block does not see.
     """
@@ -61,10 +62,16 @@ class Frame:
     index: LoopIndex | None = None
     failed: frozenset[str] = frozenset()
     whole: bool = True
+    closed: bool = False
     outside: frozenset[str] = frozenset()
     steps: dict[str, Step] = field(default_factory=dict[str, "Step"])
     vary: Vary = field(default_factory=dict[str, tuple[Span, Node]])
     used: set[str] = field(default_factory=set[str])
+
+    @property
+    def dims(self) -> Mapping[str, None]:
+        """The sizes of inputs that have a meaning here."""
+        return {} if self.closed else self.lowering.dims
 
     def place(self, name: str, *, anonymous: bool = False) -> Place:
         return Place(self.builder, name, self.lowering.stream, anonymous)
@@ -139,7 +146,7 @@ class Frame:
             return self.values[name]
         if name == "past":
             return self.place("").past
-        if name in self.lowering.dims:
+        if name in self.dims:
             return symbol(name)
         broken = name == "width" and self.x is None and not self.fresh
         if broken or self._has_failed(name):
@@ -164,13 +171,15 @@ class Frame:
     def options(self) -> tuple[str, ...]:
         """The names that stand for a number, a word or a list here."""
         extra = (*(["i"] if self.index else []), *(["width"] if self.x is not None else []))
-        return (*self.values, *extra, *self.lowering.dims)
+        return (*self.values, *extra, *self.dims)
 
     def why_unknown(self, name: str) -> str | None:
         """Why a tensor that exists elsewhere is not here."""
         condition = self.lowering.absent.get(name)
         if condition:
             return f"'{name}' is there only when {condition}"
+        if self.closed and name in self.lowering.settings.nodes:
+            return f"a closed block sees no params: declare '{name}' under 'args'"
         outside = f"a block sees only its own inputs: declare '{name}' under 'in'"
         return outside if name in self.outside else None
 

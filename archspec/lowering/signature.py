@@ -104,12 +104,12 @@ def _bound(frame: Frame, expr: Expr, actual: Num, bound: dict[str, Num]) -> Num:
 
 
 def _is_new(frame: Frame, name: str) -> bool:
-    known = name in frame.values or name in frame.lowering.dims or name == "past"
+    known = name in frame.values or name in frame.dims or name == "past"
     return not known and name not in frame.failed and name not in frame.lowering.settings.failed
 
 
 def _size_value(frame: Frame, word: str) -> Value:
-    is_dim = word in frame.lowering.dims and word not in frame.values
+    is_dim = word in frame.dims and word not in frame.values
     return n.symbol(word) if is_dim else frame.value(word)
 
 

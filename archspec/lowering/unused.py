@@ -50,7 +50,8 @@ def _defaults(low: Lowering) -> None:
 
 def _block(low: Lowering, frame: Frame, block: BlockDef) -> None:
     """The block with inputs of the types it declares, where that is enough; arguments stand for nothing."""
-    inner = Frame(low, Builder(block.name, block.name), dict(low.settings.values), {}, {})
+    values = {} if block.closed else dict(low.settings.values)
+    inner = Frame(low, Builder(block.name, block.name), values, {}, {}, closed=block.closed)
     inner.failed = frozenset(block.args.keys() if block.args else ())
     ports = block.inputs.entries if block.inputs else ()
     for key, declared in ports:
@@ -71,7 +72,7 @@ def _input(inner: Frame, name: str, declared: Node) -> Maybe:
     def read() -> Handle:
         with located(text):
             _, sizes = read_type(str(text.value))
-            known = {"past", *inner.values, *inner.lowering.dims}
+            known = {"past", *inner.values, *inner.dims}
             if any(word.id not in known for size in sizes for word in names_in(size)):
                 raise Broken
             return inner.builder.input(name, declared_type(str(text.value), inner, inner.lowering.dims))

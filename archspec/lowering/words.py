@@ -114,7 +114,7 @@ def _run_time_hint(frame: Frame, message: str) -> str | None:
 
 def with_defaults(frame: Frame, step: Word) -> Mapping:
     defaults = frame.lowering.spec.section("defaults").get(str(step.word.value))
-    if not isinstance(defaults, Mapping):
+    if frame.closed or not isinstance(defaults, Mapping):
         return step.args
     kept = tuple(e for e in defaults.entries if step.args.get(str(e[0].value)) is None)
     return Mapping((*step.args.entries, *kept), step.args.span)

@@ -15,52 +15,49 @@ Result nodes keep the spans of the document they were written in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from archspec.errors import Collector, Span
+from archspec.errors import Collector
 from archspec.spec.node import Mapping, Node, Scalar
 from archspec.spec.patch import apply_patch
 from archspec.spec.patch_edit import measure, overlay, refuse
+from archspec.spec.use import Find, with_parts
 from archspec.spec.yaml_build import MAX_DEPTH, MAX_NODES
 
 MAX_EXTENDS = 16
-
-Find: TypeAlias = Callable[[str, Path | None, Span], tuple[Mapping, Path | None]]
 
 _BY_KEY = frozenset({"params", "inputs", "outputs", "losses", "tie", "blocks", "expect"})
 _BY_TWO_KEYS = frozenset({"presets", "defaults", "weights"})
 _NAMES = frozenset({"archspec", "extends", "name", "summary", "source", "expect"})
 
 
-def resolve(node: Mapping, path: Path | None, *, find: Find) -> Mapping:
-    """The document with its parents merged in and its patch applied; without `extends` and `patch`.
+def resolve(node: Mapping, path: Path | None, *, find: Find, part: Find | None = None) -> Mapping:
+    """The document with its parents and parts merged in and patched; without `extends`, `use` and `patch`.
 
     `find` gives the parent's document and path for a name, the path of the document that names it,
-    and where it is named; it raises where there is none. Raises `SpecError`: `P001` to `P003` for
-    `extends`, `P004` for what only a patch may change, `P005` for a patch of nothing, `P010` for a
-    result past the limits, and the codes of `apply_patch`.
+    and where it is named; it raises where there is none. So does `part` for a part.
+    Raises `SpecError`: `P001` to `P003` for `extends`, `P004` for what only a patch may change, `P005` for a
+    patch of nothing, `P010` for a result past the limits, and the codes of `apply_patch` and `with_parts`.
     """
-    chain = _chain(node, path, find)
+    chain = [with_parts(each, file, part or find) for each, file in _chain(node, path, find)]
     result = chain[-1]
     for child in reversed(chain[:-1]):
         result = _bounded(_child_over(child, result))
     return result
 
 
-def _chain(node: Mapping, path: Path | None, find: Find) -> list[Mapping]:
-    """The document, its parent, and so on up to the one that extends nothing."""
-    chain, seen = [node], [_identity(node, path)]
+def _chain(node: Mapping, path: Path | None, find: Find) -> list[tuple[Mapping, Path | None]]:
+    """The document, its parent, and so on up to the one that extends nothing, each with its path."""
+    chain, seen = [(node, path)], [_identity(node, path)]
     while (name := node.get("extends")) is not None:
         parent = _parent_name(name)
         node, path = find(parent, path, name.span)
         if (identity := _identity(node, path)) in seen:
             circle = " → ".join([*seen[seen.index(identity) :], identity])
             raise refuse("P002", f"'extends' runs in a circle: {circle}", name.span, "break the circle")
-        chain.append(node)
+        chain.append((node, path))
         seen.append(identity)
         if len(chain) > MAX_EXTENDS + 1:
             message = f"more than {MAX_EXTENDS} documents extend each other"
@@ -99,8 +96,8 @@ def _refuse_redefinition(child: Mapping, base: Mapping) -> None:
     if model is not None and base.key("model") is not None:
         found.add("P004", "'model' is already defined by the parent", model.span, hint)
     if isinstance(blocks, Mapping) and isinstance(below, Mapping):
-        known = set(below.keys())
-        for name in (name for name, _ in blocks.entries if name.value in known):
+        changed = (name for name, block in blocks.entries if below.get(str(name.value)) not in (None, block))
+        for name in changed:  # both may use one part
             found.add("P004", f"the block '{name.value}' is already defined by the parent", name.span, hint)
     found.raise_if_any()
 

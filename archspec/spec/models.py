@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+PresetName: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)
+]
 ModelName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
 ParamValue: TypeAlias = bool | int | float | str | list[Any] | None
@@ -50,6 +53,9 @@ class Block(Strict):
     """A reusable module: what goes in, what it may be told, and its steps."""
 
     summary: Text | None = Field(None, description="One sentence, shown in the emitted class.")
+    closed: bool = Field(
+        False, description="Whether params and defaults of the document are unseen; always so in a part."
+    )
     args: dict[Identifier, Kind | Argument] = Field(
         default_factory=dict,
         description="Arguments and their kinds: `int`, `float`, `bool`, `str`, `list`, or {type, default}.",
@@ -69,7 +75,7 @@ class Expect(Strict):
     """Facts that `archspec check` proves."""
 
     params: int | None = Field(None, description="Learned numbers, tied ones once.")
-    presets: dict[Identifier, dict[str, int]] = Field(
+    presets: dict[PresetName, dict[str, int]] = Field(
         default_factory=dict, description="The same facts per preset."
     )
     source: Text | None = Field(None, description="Where the numbers were published.")
@@ -89,6 +95,17 @@ class Tie(Strict):
     when: str | bool = Field(True, description="Whether the tie exists at all.")
 
 
+class Part(Strict):
+    """Blocks for other documents to `use`."""
+
+    archspec: Literal[1] = Field(description="Version of the language.")
+    name: ModelName = Field(description="The part's name: that of its file.")
+    summary: Text = Field("", description="One sentence for people.")
+    source: Text = Field("", description="The paper or code it comes from.")
+    use: list[str] = Field(default_factory=list, description="Further parts whose blocks these need.")
+    blocks: dict[Identifier, Block] = Field(description="Modules that see only their arguments and inputs.")
+
+
 class Document(Strict):
     """A model architecture, version 1 of the language."""
 
@@ -99,11 +116,15 @@ class Document(Strict):
     extends: str | None = Field(
         None, description="A spec this one starts from: a path beside it, or a library name."
     )
+    use: list[str] = Field(
+        default_factory=list,
+        description="Parts whose blocks this spec uses: library names, or paths.",
+    )
     patch: list[dict[str, Any]] | None = Field(None, description="Changes of structure to the extended spec.")
     params: dict[Identifier, ParamValue] = Field(
         default_factory=dict, description="Named numbers, words and lists; expressions may use other names."
     )
-    presets: dict[Identifier, dict[Identifier, ParamValue]] = Field(
+    presets: dict[PresetName, dict[Identifier, ParamValue]] = Field(
         default_factory=dict, description="Named sets of params."
     )
     defaults: dict[Identifier, dict[str, Any]] = Field(

@@ -7,6 +7,7 @@ import re
 
 MAX_LENGTH = 64
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+_PRESET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _LITERALS = frozenset({"true", "false", "null", "inf"})
 _MEANINGS = frozenset({"past", "width", "i", "last", "first", "self", "cache"})
 _BANNED = {
@@ -31,6 +32,14 @@ def refusal(name: str) -> tuple[str, str] | None:
     if keyword.iskeyword(name):
         return f"'{name}' is a word of Python and cannot be a name", f"try '{name}_'"
     return None
+
+
+def preset_refusal(name: str) -> tuple[str, str] | None:
+    """The same for presets, which are words of the command line only: sizes such as `1.3b` will do."""
+    if _PRESET.match(name):
+        return None
+    hint = "letters, digits, '_', '.' and '-', a letter or digit first, 64 at most"
+    return f"'{short(name)}' cannot be the name of a preset", hint
 
 
 def value_refusal(name: str) -> tuple[str, str] | None:

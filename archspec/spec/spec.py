@@ -15,7 +15,10 @@ from archspec.spec.validate import document_of, validate
 
 
 class BlockDef(Struct, frozen=True):
-    """A reusable module. `args` and `inputs` are nodes, read when the block is used."""
+    """A reusable module. `args` and `inputs` are nodes, read when the block is used.
+
+    A `closed` one sees neither params nor defaults of the document.
+    """
 
     name: str
     summary: str
@@ -24,6 +27,7 @@ class BlockDef(Struct, frozen=True):
     body: Body
     returns: tuple[Scalar, ...]
     node: Mapping
+    closed: bool = False
 
 
 class Spec(Struct, frozen=True):
@@ -81,7 +85,7 @@ def _blocks(node: Mapping) -> list[tuple[str, Mapping]]:
 def _block(name: str, node: Mapping, reader: Reader) -> BlockDef:
     body, summary, returns = node.get("body"), node.get("summary"), node.get("returns")
     items = returns.items if isinstance(returns, Sequence) else (returns,) if returns is not None else ()
-    args, inputs = node.get("args"), node.get("in")
+    args, inputs, closed = node.get("args"), node.get("in"), node.get("closed")
     return BlockDef(
         name,
         str(summary.value) if isinstance(summary, Scalar) else "",
@@ -90,4 +94,5 @@ def _block(name: str, node: Mapping, reader: Reader) -> BlockDef:
         reader.body(body) if body is not None else (),
         tuple(i for i in items if isinstance(i, Scalar)),
         node,
+        isinstance(closed, Scalar) and closed.value is True,
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from archspec.errors import Collector, SpecError
 from archspec.spec.limits import stop_if_many
 from archspec.spec.models import Document
-from archspec.spec.names import refusal, short, value_refusal
+from archspec.spec.names import preset_refusal, refusal, short, value_refusal
 from archspec.spec.node import Mapping, Node, Scalar, kind, plain
 from archspec.spec.outline import check_outline
 
@@ -42,8 +42,9 @@ def _check_names(found: Collector, node: Mapping) -> None:
     _check_model_name(found, node.get("name"))
     for section in ("params", "inputs"):
         _check_keys(found, node.get(section), value_refusal)
-    for section in ("blocks", "outputs", "losses", "presets", "weights"):
+    for section in ("blocks", "outputs", "losses", "weights"):
         _check_keys(found, node.get(section), refusal)
+    _check_keys(found, node.get("presets"), preset_refusal)
     for _, block in _entries(node.get("blocks")):
         if isinstance(block, Mapping):
             _check_keys(found, block.get("args"), value_refusal)

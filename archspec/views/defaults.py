@@ -43,7 +43,8 @@ class _Filler:
         return node
 
     def block(self, node: Node) -> Node:
-        if not isinstance(node, Mapping):
+        closed = node.get("closed") if isinstance(node, Mapping) else None
+        if not isinstance(node, Mapping) or (isinstance(closed, Scalar) and closed.value is True):
             return node
         entries = tuple((k, self.body(v) if k.value == "body" else v) for k, v in node.entries)
         return replace(node, entries=entries)
