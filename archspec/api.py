@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from archspec.decode import Prediction
     from archspec.facts import Checked
+    from archspec.importing.document import Imported
     from archspec.views.catalog import Entry
+    from archspec.views.difference import Difference
     from archspec.views.outline import Outline
     from archspec.views.why import Origin
     from archspec.views.words import Word
@@ -37,15 +39,18 @@ Overrides: TypeAlias = Mapping[str, object]
 Form: TypeAlias = Literal["outline", "resolved", "ir"]
 
 
-def load(spec: Named, *, preset: str | None = None, overrides: Overrides | None = None) -> Spec:
+def load(
+    spec: Named, *, preset: str | None = None, overrides: Overrides | None = None, graph: str | None = None
+) -> Spec:
     """The spec with its parents, under a preset and with params set by name.
 
-    A text among `overrides` is read as YAML. Raises SpecError with all findings of the document.
+    `graph` takes one part, of those that it lists in `graphs`. A text among `overrides` is read as YAML.
+    Raises SpecError with all findings of the document.
     """
     if not isinstance(spec, Spec):
-        return resolve.load(spec, preset=preset, overrides=overrides)
-    added = resolve.settings(overrides)
-    return replace(spec, preset=preset or spec.preset, overrides=(*spec.overrides, *added))
+        return resolve.load(spec, preset=preset, overrides=overrides, graph=graph)
+    added = (*spec.overrides, *resolve.settings(overrides))
+    return replace(spec, preset=preset or spec.preset, overrides=added, graph=graph or spec.graph)
 
 
 def lower(spec: Named) -> Graph:
@@ -113,7 +118,8 @@ def source(spec: Named, *, attention: str = "sdpa") -> str:
     loaded = load(spec)
     name = loaded.path.name if loaded.path else loaded.name
     preset = f", preset {loaded.preset}" if loaded.preset else ""
-    provenance = f"{name}{preset}, resolved sha256 {digest(loaded)}; archspec {VERSION}"
+    part = f", graph {loaded.graph}" if loaded.graph else ""
+    provenance = f"{name}{preset}{part}, resolved sha256 {digest(loaded)}; archspec {VERSION}"
     return emit(lower(loaded), attention=attention, provenance=provenance)
 
 
@@ -153,8 +159,9 @@ def _tensors(spec: Spec, text: str, weights: Path | None, init: int | None) -> M
 
 
 def compile(
-    spec: Named, *, preset: str | None = None, overrides: Overrides | None = None, attention: str = "sdpa",
-    weights: Path | str | None = None, seed: int | None = None, dtype: torch.dtype | str | None = None,
+    spec: Named, *, preset: str | None = None, overrides: Overrides | None = None, graph: str | None = None,
+    attention: str = "sdpa", weights: Path | str | None = None, seed: int | None = None,
+    dtype: torch.dtype | str | None = None,
 ) -> nn.Module:  # fmt: skip
     """The model as an `nn.Module` in eval mode, made from exactly the text that `source` gives.
 
@@ -162,19 +169,20 @@ def compile(
     file; else as the reference does, drawn from `seed`. Raises WeightsError where the checkpoint does not
     fit, ArchspecError X002 where torch is not installed.
     """
-    loaded = load(spec, preset=preset, overrides=overrides)
-    text, graph = source(loaded, attention=attention), lower(loaded)
+    loaded = load(spec, preset=preset, overrides=overrides, graph=graph)
+    text, lowered = source(loaded, attention=attention), lower(loaded)
     with installed("torch"):
         from archspec import model  # lazy: as in `_tensors`
     wanted = None if dtype is None else model.dtype_of(dtype)
-    state = None if weights is None else model.read(loaded, graph, Path(weights))
-    module = model.make(text, graph, state=state, seed=seed)
+    state = None if weights is None else model.read(loaded, lowered, Path(weights))
+    module = model.make(text, lowered, state=state, seed=seed)
     return module if wanted is None else module.to(wanted)
 
 
 def attention_weights(module: nn.Module, **inputs: Tensor) -> dict[str, Tensor]:
     """The attention weights [B, H, Q, K] of one forward pass, by the path of the module that computes them.
 
+    A module that runs more than once has `path` for its first run, `path@2` for its second, and so on.
     Raises UnsupportedError X008 unless the module was compiled with `attention="eager"`.
     """
     from archspec import model  # lazy: as in `_tensors`
@@ -238,7 +246,7 @@ def weight_map(spec: Named, graph: Graph | None = None, section: str = "hf") -> 
 
 def export_hf(
     model: nn.Module | Path, spec: Named, out: Path, *, preset: str | None = None,
-    overrides: Overrides | None = None,
+    overrides: Overrides | None = None, graph: str | None = None,
 ) -> None:  # fmt: skip
     """Writes a folder that `transformers.AutoModel.from_pretrained` loads: config.json and safetensors.
 
@@ -247,8 +255,52 @@ def export_hf(
     """
     with installed("torch"):
         from archspec import model as running  # lazy: as in `_tensors`
-    loaded = load(spec, preset=preset, overrides=overrides)
+    loaded = load(spec, preset=preset, overrides=overrides, graph=graph)
     running.export(model, loaded, lower(loaded), out)
+
+
+def import_config(config: Path, *, base: Named | None = None, name: str | None = None) -> Imported:
+    """A spec for a published configuration, config.json or its folder: a library spec with other params.
+
+    `base` is the spec to start from, where the library's are not meant; `name` stands for the folder's name.
+    Raises SpecError: C001 the file cannot be read; C002 to C006 where not every field is understood.
+    """
+    from archspec.importing import choose, document  # lazy: see above
+
+    read = document.configuration(config)
+    specs = {_extends(one): load(one) for one in (library.names() if base is None else (base,))}
+    choice = choose.choose(read, specs)
+    return document.document(choice, specs[choice.base], config, name)
+
+
+def new(name: str, *, base: Named | None = None, template: str = "decoder") -> str:
+    """The text of a new spec: a commented template, or an extension of `base` that changes nothing yet.
+
+    Raises SpecError: S004 `name` cannot be the name of a model, S901 there is no such template.
+    """
+    from archspec.views import begin  # lazy: see above
+
+    if base is not None:
+        return begin.from_spec(_extends(base), load(base), name)
+    return begin.from_template(library.find_template(template), name)
+
+
+def _extends(base: Named) -> str:
+    """What a spec is extended by: its name in the library, or its path from here."""
+    if isinstance(base, Spec):
+        return str(resolve.nearby(base.path)) if base.path else base.name
+    return base if isinstance(base, str) and not resolve.is_path(base) else str(resolve.nearby(Path(base)))
+
+
+def diff(before: Named, after: Named) -> Difference:
+    """What two specs mean differently: params, modules, sizes, inputs and outputs. False where nothing is.
+
+    Raises what `lower` raises.
+    """
+    from archspec.views.compare import compare  # lazy: see above
+
+    specs = load(before), load(after)
+    return compare(specs, (lower(specs[0]), lower(specs[1])))
 
 
 def schema() -> dict[str, object]:

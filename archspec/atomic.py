@@ -22,6 +22,13 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def write_new_text(path: Path, text: str) -> None:
+    """The same, where nothing is there yet. Raises ArchspecError F001, or F002 for a file that is there."""
+    if path.exists():
+        raise _in_the_way(path, "it is there already")
+    write_text(path, text)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes `data`. Raises ArchspecError F001 or F002."""
     with replacing(path) as scratch:

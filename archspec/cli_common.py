@@ -94,7 +94,7 @@ def _remember_format(context: click.Context, _: click.Parameter, value: str) -> 
 
 
 def spec_options(command: Command) -> Command:
-    """`--preset` and `--set`, as the arguments `preset` and `overrides`."""
+    """`--graph`, `--preset` and `--set`, as the arguments `graph`, `preset` and `overrides`."""
     command = click.option(
         "--set",
         "overrides",
@@ -103,7 +103,10 @@ def spec_options(command: Command) -> Command:
         callback=_pairs,
         help="Set a param; VALUE is YAML: a number, a word, a list or an expression. Repeatable.",
     )(command)
-    return click.option("--preset", metavar="NAME", help="Take the params of one of the spec's presets.")(
+    command = click.option("--preset", metavar="NAME", help="Take the params of one of the spec's presets.")(
+        command
+    )
+    return click.option("--graph", metavar="NAME", help="Take one part of the spec, of those in 'graphs'.")(
         command
     )
 

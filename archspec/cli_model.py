@@ -29,15 +29,15 @@ from archspec.cli_common import (
 @weights_options
 @format_option
 def build(
-    spec: str, out: Path, preset: str | None, overrides: dict[str, str], attention: str, weights: Path | None,
-    init: int | None, as_json: bool,
+    spec: str, out: Path, graph: str | None, preset: str | None, overrides: dict[str, str], attention: str,
+    weights: Path | None, init: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Write the model as Python source that needs only torch.
 
     The folder gets model.py and spec.resolved.yaml, and with --weights or --init also model.safetensors.
     """
     one_of(weights, init, required=False)
-    loaded = archspec.load(spec, preset=preset, overrides=overrides)
+    loaded = archspec.load(spec, graph=graph, preset=preset, overrides=overrides)
     with working("building"):
         files = archspec.build(loaded, out, attention=attention, weights=weights, init=init)
     write_json([str(file) for file in files]) if as_json else click.echo("\n".join(map(str, files)))
@@ -52,12 +52,12 @@ def build(
 @weights_options
 @format_option
 def export(
-    spec: str, out: Path, preset: str | None, overrides: dict[str, str], weights: Path | None,
-    init: int | None, as_json: bool,
+    spec: str, out: Path, graph: str | None, preset: str | None, overrides: dict[str, str],
+    weights: Path | None, init: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Write a checkpoint in Hugging Face format, which transformers loads."""
     one_of(weights, init, required=True)
-    loaded = archspec.load(spec, preset=preset, overrides=overrides)
+    loaded = archspec.load(spec, graph=graph, preset=preset, overrides=overrides)
     with working("writing the checkpoint"):
         model = weights if weights is not None else archspec.compile(loaded, seed=init)
         archspec.export_hf(model, loaded, out)

@@ -33,6 +33,7 @@ class Request(Struct, frozen=True):
     """What was asked for on the command line."""
 
     spec: str
+    graph: str | None
     preset: str | None
     overrides: dict[str, str]
     attention: str
@@ -113,7 +114,9 @@ def run(**given: Any) -> None:  # fmt: skip
     request = Request(**given)
     one_of(request.weights, request.init, required=True)
     tokens, prompt = _prompt(request)
-    spec = archspec.load(request.spec, preset=request.preset, overrides=request.overrides)
+    spec = archspec.load(
+        request.spec, graph=request.graph, preset=request.preset, overrides=request.overrides
+    )
     with working("making the model"):
         module = archspec.compile(
             spec, attention=request.attention, weights=request.weights, seed=request.init

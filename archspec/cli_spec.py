@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @spec_options
 @format_option
-def check(specs: tuple[str, ...], preset: str | None, overrides: dict[str, str], as_json: bool) -> None:
+def check(
+    specs: tuple[str, ...], graph: str | None, preset: str | None, overrides: dict[str, str], as_json: bool
+) -> None:
     """Prove that a spec is right.
 
     That it is well formed, that its parts fit together, that it has the parameters it states, and that its
@@ -29,7 +31,7 @@ def check(specs: tuple[str, ...], preset: str | None, overrides: dict[str, str],
     found, records = Collector(), list[dict[str, object]]()
     for spec in specs:
         try:
-            checked = archspec.check(archspec.load(spec, preset=preset, overrides=overrides))
+            checked = archspec.check(archspec.load(spec, graph=graph, preset=preset, overrides=overrides))
         except ArchspecError as error:
             found.extend(error)
             continue
@@ -52,6 +54,7 @@ def check(specs: tuple[str, ...], preset: str | None, overrides: dict[str, str],
 @format_option
 def show(
     spec: str,
+    graph: str | None,
     preset: str | None,
     overrides: dict[str, str],
     form: Form | None,
@@ -61,7 +64,7 @@ def show(
     """Write a spec out: an outline of the model, or what an option asks for."""
     if form and path:
         raise click.UsageError("--resolved, --ir and --why exclude each other")
-    loaded = archspec.load(spec, preset=preset, overrides=overrides)
+    loaded = archspec.load(spec, graph=graph, preset=preset, overrides=overrides)
     if path:
         origin = archspec.why(loaded, path)
         write_json(origin.record()) if as_json else click.echo(str(origin), nl=False)

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from msgspec import Struct
+from msgspec.structs import replace as spec_replace
 
 from archspec.errors import ArchspecError, Collector, did_you_mean
 from archspec.ir.graph import Call, Graph, Node, Region, Repeat, parameter_count, walk
+from archspec.lowering import graphs
+from archspec.lowering.lower import lower
 from archspec.lowering.weights_section import read_section
 from archspec.spec.node import Mapping as Table
 from archspec.spec.node import Scalar
@@ -22,7 +25,11 @@ _LAYER = re.compile(r'(?<=[".])\d{1,5}(?=[".])')  # a number that is a segment o
 
 
 class Checked(Struct, frozen=True):
-    """A spec without findings. `facts` are the stated numbers that hold; `maps` the sections of `weights`."""
+    """A spec without findings.
+
+    `facts` are the stated numbers that hold, `maps` the sections of `weights`, `parts` the parameters of each
+    part that can be built alone.
+    """
 
     spec: Spec
     graph: Graph
@@ -30,18 +37,20 @@ class Checked(Struct, frozen=True):
     tensors: int
     facts: Mapping[str, int]
     maps: tuple[str, ...]
+    parts: Mapping[str, int]
 
     @classmethod
     def of(cls, spec: Spec, graph: Graph) -> Checked:
         """Raises SpecError with all findings: E001 a wrong fact, E002 an unknown one, those of `map_of`."""
         found, params = Collector(), parameter_count(graph)
-        facts = _proven(spec, params, found)
+        facts, parts = _proven(spec, params, found), _parts(spec, graph, found)
         maps = tuple(str(key.value) for key, _ in spec.section("weights").entries)
+        whole = graph if spec.graph is None else lower(spec_replace(spec, graph=None))
         for name in maps:
-            _prove_map(spec, graph, name, found)
+            _prove_map(spec, whole, name, found)
         found.raise_if_any()
         tensors = sum(len(region.params) * count for _, region, count in walk(graph.root)) - len(graph.ties)
-        return cls(spec, graph, params, tensors, facts, maps)
+        return cls(spec, graph, params, tensors, facts, maps, parts)
 
     def record(self) -> dict[str, object]:
         """The findings as plain data."""
@@ -53,44 +62,72 @@ class Checked(Struct, frozen=True):
             **counts,
             "facts": dict(self.facts),
             "weights": list(self.maps),
+            "graphs": dict(self.parts),
         }
 
     def __str__(self) -> str:
-        title = f"{self.spec.name} --preset {self.spec.preset}" if self.spec.preset else self.spec.name
+        graph = f" --graph {self.spec.graph}" if self.spec.graph else ""
+        preset = f" --preset {self.spec.preset}" if self.spec.preset else ""
+        title = f"{self.spec.name}{graph}{preset}"
         stated = ", as stated" if "params" in self.facts else ""
         maps = f"; weights: {', '.join(self.maps)}" if self.maps else ""
-        return f"{title}: {self.parameters:,} parameters in {self.tensors:,} tensors{stated}{maps}"
+        parts = "".join(f"\n  {name}: {count:,} parameters" for name, count in self.parts.items())
+        return f"{title}: {self.parameters:,} parameters in {self.tensors:,} tensors{stated}{maps}{parts}"
 
 
 def _proven(spec: Spec, params: int, found: Collector) -> dict[str, int]:
     """The facts that the document states of these params, compared."""
     _check_names(spec, found)
-    facts = _facts(spec)
-    for key, value in facts.entries if facts else ():
-        if key.value == "params" and isinstance(value, Scalar) and value.value != params:
-            message = f"the model has {params:,} parameters, not {value.value:,}"
-            found.add("E001", message, value.span, f"if the model is right, write {params}")
-    return {"params": params} if facts and facts.get("params") else {}
+    return {"params": params} if _holds(_facts(spec), params, "the model", found) else {}
+
+
+def _holds(facts: Table | None, params: int, what: str, found: Collector) -> bool:
+    """Whether the facts state a number of parameters; a finding where it is another one."""
+    stated = facts.get("params") if facts else None
+    if isinstance(stated, Scalar) and stated.value != params:
+        message = f"{what} has {params:,} parameters, not {stated.value:,}"
+        found.add("E001", message, stated.span, f"if the model is right, write {params}")
+    return stated is not None
+
+
+def _parts(spec: Spec, graph: Graph, found: Collector) -> dict[str, int]:
+    """Every part of the model by its parameters, compared with what is stated of it."""
+    if spec.graph is not None or spec.preset is not None or spec.overrides:
+        return {}
+    stated = spec.section("expect").get("graphs")
+    out: dict[str, int] = {}
+    for name in graphs.names(spec):
+        out[name] = parameter_count(graphs.part(spec, graph, name))
+        facts = stated.get(name) if isinstance(stated, Table) else None
+        _holds(facts if isinstance(facts, Table) else None, out[name], f"'{name}'", found)
+    return out
 
 
 def _facts(spec: Spec) -> Table | None:
     """The facts about the spec as it is set: none where the caller changed params."""
     expect = spec.section("expect")
-    if spec.overrides or spec.preset is None:
-        return None if spec.overrides else expect
-    presets = expect.get("presets")
-    facts = presets.get(spec.preset) if isinstance(presets, Table) else None
+    if spec.overrides or (spec.graph and spec.preset):
+        return None
+    if spec.preset is None and spec.graph is None:
+        return expect
+    group = expect.get("graphs" if spec.graph else "presets")
+    facts = group.get(spec.graph or spec.preset or "") if isinstance(group, Table) else None
     return facts if isinstance(facts, Table) else None
 
 
 def _check_names(spec: Spec, found: Collector) -> None:
     """Facts that nobody would ever compare."""
-    stated, presets = spec.section("expect").get("presets"), spec.section("presets").keys()
-    for preset, facts in stated.entries if isinstance(stated, Table) else ():
-        name = str(preset.value)
-        if name not in presets:
-            hint = did_you_mean(name, presets) or f"presets: {', '.join(presets) or 'none'}"
-            found.add("E002", f"there is no preset '{name}' to state facts about", preset.span, hint)
+    for group in ("presets", "graphs"):
+        _check_group(spec, group, found)
+
+
+def _check_group(spec: Spec, group: str, found: Collector) -> None:
+    stated, known = spec.section("expect").get(group), spec.section(group).keys()
+    for each, facts in stated.entries if isinstance(stated, Table) else ():
+        name = str(each.value)
+        if name not in known:
+            hint = did_you_mean(name, known) or f"{group}: {', '.join(known) or 'none'}"
+            found.add("E002", f"there is no {group[:-1]} '{name}' to state facts about", each.span, hint)
         for key, _ in facts.entries if isinstance(facts, Table) else ():
             if key.value not in _FACTS:
                 found.add(
@@ -109,7 +146,7 @@ def _prove_map(spec: Spec, graph: Graph, name: str, found: Collector) -> None:
             [graph.ties, {key: rule for key, rule in section.plain.items() if key != "config"}]
         )
         layers = [int(digits) for digits in _LAYER.findall(paths)]
-        map_by(section, replace(graph, root=_shortened(graph.root, max(layers, default=0) + 2)))
+        map_by(spec, section, replace(graph, root=_shortened(graph.root, max(layers, default=0) + 2)))
     except ArchspecError as error:
         found.extend(error)
 

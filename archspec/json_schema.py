@@ -26,7 +26,7 @@ _TENSOR: Schema = {
 _WHEN: Schema = {"type": ["string", "boolean"], "description": "Whether the step exists, by params."}
 _NUMBER: Schema = {"type": ["integer", "string"], "description": "A whole number, or an expression."}
 _COMMON: Schema = {"in": _TENSOR, "when": _WHEN}
-_SCOPES = ("op", "residual", "parallel", "repeat", "each", "branch", "push", "call", "body")
+_SCOPES = ("op", "residual", "parallel", "repeat", "experts", "each", "branch", "push", "call", "body")
 
 
 class _Generator(GenerateJsonSchema):
@@ -127,6 +127,18 @@ def _values() -> list[Schema]:
             **any_keys,
             "properties": {"repeat": _NUMBER, "body": _body(), "block": _TEXT, "vary": any_keys, **_COMMON},
             "required": ["repeat"],
+        },
+        {
+            **any_keys,
+            "properties": {
+                "experts": _NUMBER,
+                "weights": _TENSOR,
+                "body": _body(),
+                "block": _TEXT,
+                "vary": any_keys,
+                **_COMMON,
+            },
+            "required": ["experts", "weights"],
         },
         {
             **any_keys,

@@ -8,6 +8,7 @@ from archspec.errors import Diagnostic, SpecError, did_you_mean
 
 # Told from __file__ and not by importlib.resources, whose import alone costs a tenth of a short command.
 _PACKAGE = Path(__file__).resolve().parent
+_NO_MODELS = ("parts", "templates")
 
 
 def roots() -> tuple[Path, ...]:
@@ -48,7 +49,25 @@ def find_part(name: str) -> Path:
     return parts[name]
 
 
+def templates() -> tuple[str, ...]:
+    """The names of the specs that a new one may start from, sorted."""
+    return tuple(sorted(_templates()))
+
+
+def find_template(name: str) -> Path:
+    """The file of the template called `name`. Raises SpecError S901, with the list of names."""
+    files = _templates()
+    if name not in files:
+        hint = did_you_mean(name, files) or f"there is: {', '.join(sorted(files))}"
+        raise SpecError(Diagnostic("S901", f"no template is called '{name}'", hint=hint))
+    return files[name]
+
+
+def _templates() -> dict[str, Path]:
+    return {path.stem: path for root in roots() for path in (root / "templates").glob("*.yaml")}
+
+
 def _specs() -> dict[str, Path]:
-    """Name to file. `specs/parts` holds templates, which are not models."""
+    """Name to file. Those in `specs/parts` and `specs/templates` are not models."""
     files = ((root, path) for root in roots() for path in sorted(root.rglob("*.yaml")))
-    return {path.stem: path for root, path in files if path.relative_to(root).parts[0] != "parts"}
+    return {path.stem: path for root, path in files if path.relative_to(root).parts[0] not in _NO_MODELS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,14 +12,16 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from archspec.atomic import new_directory
 from archspec.backends.torch.runtime.load import module_from_source
-from archspec.errors import Diagnostic, InternalError, UnsupportedError, did_you_mean
+from archspec.errors import Diagnostic, InternalError, UnsupportedError, WeightsError, did_you_mean
 from archspec.ir.graph import Graph
 from archspec.spec.spec import Spec
 from archspec.weights.folder import hub_config, open_checkpoint
 from archspec.weights.load_torch import load_state
-from archspec.weights.of_spec import map_of, native_map, rules_of
-from archspec.weights.save_torch import save_folder
+from archspec.weights.mapping import WeightMap
+from archspec.weights.of_spec import Share, native_map, rules_of, shares_of
+from archspec.weights.save_torch import refuse_leftovers, save_folder
 
 State = Mapping[str, Tensor]
 
@@ -58,11 +61,29 @@ def read(spec: Spec, graph: Graph, path: Path) -> dict[str, Tensor]:
     Raises WeightsError: W020 to W023 where it cannot be read, W040 to W044 where it does not fit.
     """
     native = native_map(graph)
-    if spec.section("weights").get("hf") is None:
+    shares = shares_of(spec, graph) if spec.section("weights").entries else ()
+    if not shares or _is_ours(path, native, shares):
         return load_state(path, native)
-    hub, stored = map_of(spec, graph, "hf"), set(open_checkpoint(path).tensors)
-    is_ours = stored <= {*native.tensors, *native.ties} and not stored <= set(hub.hub)
-    return load_state(path, native if is_ours else hub)
+    state: dict[str, Tensor] = {}
+    for share in shares:
+        held = load_state(_folder(path, share), share.weights)
+        state |= {ours: held[theirs] for ours, theirs in share.names.items()}
+    return state
+
+
+def _folder(path: Path, share: Share) -> Path:
+    """Where a checkpoint lies: in its own place among several, or alone."""
+    inside = path / share.rules.folder if share.rules.folder else path
+    return inside if inside.is_dir() else path
+
+
+def _is_ours(path: Path, native: WeightMap, shares: tuple[Share, ...]) -> bool:
+    """Whether a file uses our names, and not those of the hub."""
+    if any(_folder(path, share) != path for share in shares):
+        return False
+    stored = set(open_checkpoint(path).tensors)
+    hub = {name for share in shares for name in share.weights.hub}
+    return stored <= {*native.tensors, *native.ties} and not stored <= hub
 
 
 def started(source: str, graph: Graph, seed: int | None) -> dict[str, Tensor]:
@@ -77,10 +98,31 @@ def untied(state: State, graph: Graph) -> State:
 
 
 def export(model: nn.Module | Path, spec: Spec, graph: Graph, out: Path) -> None:
-    """Writes a folder in the hub's format. Raises SpecError W050, WeightsError."""
-    rules, weights = rules_of(spec, "hf"), map_of(spec, graph, "hf")
+    """Writes a folder in the hub's format, or one with a folder for each of several checkpoints.
+
+    Raises SpecError W050 where the spec knows of none, WeightsError, W052 where the graph is a part of one.
+    """
+    if not spec.section("weights").entries:
+        rules_of(spec, "hf")
+    shares = shares_of(spec, graph)
+    for share in shares:
+        if not share.is_whole:
+            message = f"the graph '{spec.graph}' is only a part of the checkpoint '{share.section}'"
+            raise WeightsError(Diagnostic("W052", message, None, "export the whole model"))
     state = read(spec, graph, model) if isinstance(model, Path) else model.state_dict()
-    save_folder(state, weights, out, hub_config(rules))
+    if len(shares) == 1:
+        _save(shares[0], state, out)
+        return
+    with new_directory(out) as scratch:
+        for share in shares:
+            name = share.rules.folder or share.section
+            _save(share, state, scratch / name)
+            refuse_leftovers(out / name, scratch / name, share.rules.library)
+
+
+def _save(share: Share, state: State, folder: Path) -> None:
+    mine = {theirs: state[ours] for ours, theirs in share.names.items()}
+    save_folder(mine, share.weights, folder, hub_config(share.rules), library=share.rules.library)
 
 
 def seeded(seed: int | None) -> AbstractContextManager[None]:
@@ -105,19 +147,22 @@ class _Undrawn(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given: dict[str, Any] = kwargs or {}
+        if func is Tensor.normal_:  # what torch truncates, it draws again until all lies in bounds
+            return args[0].zero_()
         if func in _DRAWS:
             return args[0] if args else given["tensor"]
         return func(*args, **given)
 
 
 _DRAWS: frozenset[Any] = frozenset(
-    {Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_}
+    {Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_}
 )
 
 
 def attention_weights(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What flows through the places that eager source keeps open for it, by the path of the module around.
 
+    A module that runs more than once has `path` for its first run, `path@2` for its second, and so on.
     Raises UnsupportedError X008 where there are none.
     """
     modules = cast("Iterator[tuple[str, nn.Module]]", module.named_modules())
@@ -128,9 +173,14 @@ def attention_weights(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[s
             Diagnostic("X008", "this model does not give its attention weights", None, hint)
         )
     seen: dict[str, Tensor] = {}
+    runs = Counter[str]()
 
     def keep(path: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        return lambda _, __, weights: seen.update({path: weights})
+        def hook(_: nn.Module, __: Any, weights: Tensor) -> None:
+            runs[path] += 1
+            seen[path if runs[path] == 1 else f"{path}@{runs[path]}"] = weights
+
+        return hook
 
     hooks = [inner.register_forward_hook(keep(name.rpartition(".")[0])) for name, inner in places.items()]
     try:

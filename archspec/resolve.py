@@ -23,7 +23,11 @@ Override = tuple[str, Scalar | Sequence]
 
 
 def load(
-    spec: str | Path, *, preset: str | None = None, overrides: Mapping[str, object] | None = None
+    spec: str | Path,
+    *,
+    preset: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    graph: str | None = None,
 ) -> Spec:
     """A spec by library name, or by path (a `Path`, or a text with a separator or a YAML suffix).
 
@@ -32,12 +36,12 @@ def load(
     `extends` and `patch`, S001 to S016 for the outline and the steps. Such a document is lowered as far as it
     goes, so that what is wrong with its meaning is said in the same breath.
     """
-    path = _nearby(_file(spec))
+    path = nearby(_file(spec))
     node = load_file(path)
     if isinstance(node, Table):
         node = resolve(node, path, find=_parent, part=_part)
     found = Collector()
-    read = read_spec(node, path=path, preset=preset, overrides=settings(overrides), found=found)
+    read = read_spec(node, path=path, preset=preset, overrides=settings(overrides), graph=graph, found=found)
     if found.diagnostics:
         with suppress(LoweringError):
             lower(read, found)
@@ -51,15 +55,16 @@ def settings(overrides: Mapping[str, object] | None) -> tuple[Override, ...]:
 
 
 def _file(spec: str | Path) -> Path:
-    return Path(spec) if isinstance(spec, Path) or _is_path(spec) else library.find(spec)
+    return Path(spec) if isinstance(spec, Path) or is_path(spec) else library.find(spec)
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Whether a text names a file, and no spec of the library."""
     separators = (os.sep, os.altsep or os.sep)
     return name.endswith((".yaml", ".yml")) or any(mark in name for mark in separators)
 
 
-def _nearby(path: Path) -> Path:
+def nearby(path: Path) -> Path:
     """The path from the working directory where the file lies below it: short names in messages."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
@@ -79,7 +84,7 @@ def _other(
     name: str, path: Path | None, span: Span, find: Callable[[str], Path]
 ) -> tuple[Table, Path | None]:
     try:
-        file = _nearby(_beside(name, path, span) if _is_path(name) else find(name))
+        file = nearby(_beside(name, path, span) if is_path(name) else find(name))
         node = load_file(file)
     except SpecError as error:
         raise SpecError(*(_at(found, span) for found in error.diagnostics)) from None

@@ -1,12 +1,12 @@
-"""`python -m benchmarks [gpt2 | bert | check …]`: prints one table per benchmark."""
+"""`python -m benchmarks [gpt2 | bert | mamba | check …]`: prints one table per benchmark."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import check, forward
+from benchmarks import check, forward, recurrent
 
-BENCHMARKS = {"check": check.run, "bert": forward.bert, "gpt2": forward.gpt2}
+BENCHMARKS = {"check": check.run, "bert": forward.bert, "gpt2": forward.gpt2, "mamba": recurrent.mamba}
 
 
 def main() -> None:

@@ -14,15 +14,16 @@ import archspec
 from benchmarks.pairs import Pair, paired, show
 
 
-def _twins(spec: str, reference: Any, attention: str) -> Any:
+def twins(spec: str, reference: Any, attention: str) -> Any:
     """Our model with the reference's weights."""
     with tempfile.TemporaryDirectory() as folder:
         reference.save_pretrained(folder)
         return archspec.compile(spec, attention=attention, weights=Path(folder))
 
 
-def _same(ours: Callable[[], torch.Tensor], theirs: Callable[[], torch.Tensor]) -> None:
-    torch.testing.assert_close(ours(), theirs(), atol=2e-3, rtol=1e-3)
+def same(ours: Callable[[], torch.Tensor], theirs: Callable[[], torch.Tensor], atol: float = 2e-3) -> None:
+    """Both give the same."""
+    torch.testing.assert_close(ours(), theirs(), atol=atol, rtol=1e-3)
 
 
 def bert(repeats: int, threads: int) -> None:
@@ -32,16 +33,17 @@ def bert(repeats: int, threads: int) -> None:
     for attention in ("eager", "sdpa"):
         config = transformers.BertConfig(attn_implementation=attention)
         theirs = transformers.BertForMaskedLM(config).eval()
-        ours = _twins("bert", theirs, attention)
+        ours = twins("bert", theirs, attention)
         for batch, length in ((1, 128), (8, 128), (1, 512)):
             ids = torch.randint(0, config.vocab_size, (batch, length))
-            rows[f"{attention} forward b{batch} s{length}"] = _forward(ours, theirs, ids, repeats)
+            rows[f"{attention} forward b{batch} s{length}"] = compare_forward(ours, theirs, ids, repeats)
     show(f"bert base, fp32, {threads} thread(s)", rows, "transformers")
 
 
-def _forward(ours: Any, theirs: Any, ids: torch.Tensor, repeats: int) -> Pair:
+def compare_forward(ours: Any, theirs: Any, ids: torch.Tensor, repeats: int, atol: float = 2e-3) -> Pair:
+    """The same batch through both."""
     with torch.inference_mode():
-        _same(lambda: ours(ids), lambda: theirs(ids).logits)
+        same(lambda: ours(ids), lambda: theirs(ids).logits, atol)
         return paired(lambda: ours(ids), lambda: theirs(ids), repeats)
 
 
@@ -52,10 +54,10 @@ def gpt2(repeats: int, threads: int) -> None:
     for attention in ("eager", "sdpa"):
         config = transformers.GPT2Config(attn_implementation=attention)
         theirs = transformers.GPT2LMHeadModel(config).eval()
-        ours = _twins("gpt2", theirs, attention)
+        ours = twins("gpt2", theirs, attention)
         for batch, length in ((1, 128), (1, 512), (4, 128)):
             ids = torch.randint(0, config.vocab_size, (batch, length))
-            rows[f"{attention} forward b{batch} s{length}"] = _forward(ours, theirs, ids, repeats)
+            rows[f"{attention} forward b{batch} s{length}"] = compare_forward(ours, theirs, ids, repeats)
         rows[f"{attention} decode b1 at 256"] = _decode(ours, theirs, config.vocab_size, repeats)
     show(f"gpt2 124M, fp32, {threads} thread(s)", rows, "transformers")
 
@@ -82,5 +84,5 @@ def _decode(ours: Any, theirs: Any, vocab: int, repeats: int, steps: int = 16) -
             past.crop(-steps)
             return torch.cat(outputs, dim=1)
 
-        _same(our_steps, their_steps)
+        same(our_steps, their_steps)
         return paired(our_steps, their_steps, repeats)

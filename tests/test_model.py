@@ -156,6 +156,22 @@ def test_attention_weights_by_layer():
         assert not layer.triu(1).any()
 
 
+def test_each_run_of_a_shared_layer_has_attention_weights(tmp_path: Path):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("""archspec: 1
+name: shared
+inputs: {x: "[B, S, 4]"}
+model:
+  - h: x
+  - layers: {repeat: 3, shared: true, body: [{residual: [{attn: {op: attention, num_heads: 2}}]}]}
+outputs: {y: layers}
+""")
+    module = archspec.compile(spec, attention="eager", seed=0)
+    weights = archspec.attention_weights(module, x=torch.randn(1, 5, 4))
+    assert [*weights] == ["layers.0.attn", "layers.0.attn@2", "layers.0.attn@3"]
+    assert not torch.equal(weights["layers.0.attn"], weights["layers.0.attn@2"])
+
+
 def test_fused_attention_has_no_weights_to_give():
     module = archspec.compile("gpt2", overrides=SMALL, seed=0)
     with pytest.raises(UnsupportedError) as error:

@@ -12,6 +12,7 @@ from archspec.components import (
     mlp,
     norm,
     position,
+    rope,
 )
 from archspec.components.base import COMPONENTS, Component, Place
 
@@ -30,4 +31,5 @@ __all__ = [
     "mlp",
     "norm",
     "position",
+    "rope",
 ]

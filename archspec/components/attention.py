@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict
 
 from archspec.components.base import Component, Place, Problem, last
 from archspec.components.linear import Linear
 from archspec.components.norm import LayerNorm, RmsNorm
+from archspec.components.rope import RopeFields
 from archspec.components.slots import Flag, Initial, Mask, MaskRule, Positive, Real, Size, Slot, Tensor
 from archspec.dims import num as n
 from archspec.dims.expr import Binary, Expr, Name, write
@@ -20,23 +20,12 @@ from archspec.dims.num import Num
 from archspec.ir.builder import Builder, Handle, Results
 from archspec.ir.ops.attention import Attention as AttentionOp
 from archspec.ir.ops.attention import Rope as RopeOp
-from archspec.ir.ops.attention import RopeTable
 from archspec.ir.ops.shape import Permute, Reshape, Split
 from archspec.ir.ops.source import Iota
 from archspec.ir.ops.state import Append, Hold
 
 CAUSAL = Binary("<=", Name("k"), Name("q"))
 WINDOW = Binary("<", Binary("-", Name("q"), Name("k")), Name("window"))
-
-
-class RopeFields(BaseModel):
-    """Rotary positions (Su et al. 2021): `dim` features of a head turn, by position / theta^(2i / dim)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
-    theta: Positive = n.num(10000.0)
-    dim: Size | None = None
-    layout: Annotated[Literal["half", "interleaved"], Slot("word")] = "half"
-    positions: Tensor | None = None
 
 
 class Scores(Struct, frozen=True):
@@ -136,6 +125,7 @@ class Attention(Component):
     kv: Tensor | None = None
     qkv: Annotated[Literal["separate", "fused"], Slot("word")] = "separate"
     bias: Flag = True
+    k_bias: Flag | None = None
     out_bias: Flag | None = None
     mask: Mask | None = None
     window: Size | None = None
@@ -219,6 +209,10 @@ class Attention(Component):
                     "qkv",
                     "write 'qkv: separate'",
                 )
+            if self.k_bias not in (None, self.bias):
+                raise Problem(
+                    "L021", "one matrix for queries and keys has one bias", "k_bias", "write 'qkv: separate'"
+                )
             total = (
                 n.num(3) * sizes[0]
                 if n.same(sizes[0], sizes[1]) and n.same(sizes[1], sizes[2])
@@ -228,10 +222,11 @@ class Attention(Component):
             return b.results(Split(-1, sizes), fused, names=("q", "k", "v"))
         source = self.kv or x
         inits = (self.q_init or self.init, self.kv_init or self.init, self.kv_init or self.init)
-        given = zip(("q", "k", "v"), (x, source, source), sizes, inits, strict=True)
+        biases = (self.bias, self.bias if self.k_bias is None else self.k_bias, self.bias)
+        given = zip(("q", "k", "v"), (x, source, source), sizes, biases, inits, strict=True)
         return tuple(
-            Linear(out=size, bias=self.bias, init=init).lower(at.inside(b, name), t)[0]
-            for name, t, size, init in given
+            Linear(out=size, bias=bias, init=init).lower(at.inside(b, name), t)[0]
+            for name, t, size, bias, init in given
         )
 
     @staticmethod
@@ -255,8 +250,6 @@ class Attention(Component):
             message = "rope gives queries and keys one set of positions, but their lengths differ"
             raise Problem("L022", message, "rope", "leave 'rope' out where 'kv' is another input")
         positions = self.rope.positions or b.apply(Iota(size, at.seen(size)), name="positions")
-        table = b.results(
-            RopeTable(self.rope.dim or q.type.shape[3], self.rope.theta), positions, names=("cos", "sin")
-        )
+        table = self.rope.table(b, positions, q.type.shape[3])
         turn = RopeOp(self.rope.layout)
         return b.apply(turn, q, *table, name="q"), b.apply(turn, k, *table, name="k")

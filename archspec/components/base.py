@@ -25,12 +25,20 @@ class Problem(Exception):
 
 
 class Place(Struct, frozen=True):
-    """Where a component goes: the region being built, the step's name, and the size that streams."""
+    """Where a component goes: the region being built, the step's name, and the size that streams.
+
+    `names`: all of the step's, where it names several results.
+    """
 
     builder: Builder
     name: str
     stream: str | None = None
     anonymous: bool = False
+    names: tuple[str, ...] = ()
+
+    def results(self, count: int) -> tuple[str, ...]:
+        """What several results are called: as the step says, where it names as many."""
+        return self.names if len(self.names) == count else (self.name,) * count
 
     @property
     def past(self) -> Num:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from archspec.components.base import Component, Place, Problem
+from archspec.components.carry import behind_the_last
 from archspec.components.linear import ZEROS, fan_in_uniform
 from archspec.components.slots import Count, Flag, Initial, Size, Slot
 from archspec.dims import num as n
@@ -21,7 +22,8 @@ class Conv(Component):
     """Cross-correlation: x [B, C, *sizes] -> [B, out, *sizes'].
 
     Parameters weight [out, C / groups, *kernel], bias [out]. `padding`: `same` (dilation * (kernel - 1) / 2
-    on each side), `causal` (all of it before), `valid` (none), or a number.
+    on each side), `causal` (all of it before), `valid` (none), or a number. Along a size that streams it is
+    `causal`, and decoding keeps the last dilation * (kernel - 1) inputs.
     """
 
     rank: ClassVar = 1
@@ -49,11 +51,12 @@ class Conv(Component):
                 )
 
         def body(b: Builder, given: Results) -> Results:
-            return (self._apply(b, given[0], channels),)
+            return (self._apply(at.inside(b, at.name), given[0], channels),)
 
         return at.module(self.words[0], body, *inputs)
 
-    def _apply(self, b: Builder, x: Handle, channels: Num) -> Handle:
+    def _apply(self, at: Place, x: Handle, channels: Num) -> Handle:
+        b = at.builder
         per_group = channels // self.groups
         fan_in = n.num(int(per_group) * int(self.kernel) ** self.rank)
         weight = b.param(
@@ -65,13 +68,30 @@ class Conv(Component):
             else None
         )
         every = (1,) * self.rank
+        padding = [self._padding() for _ in every]
+        for axis in (axis for axis in range(self.rank) if at.streams(x.type.shape[axis + 2])):
+            x, padding[axis] = self._carry(at, x, axis + 2, padding[axis])
         op = ConvOp(
             tuple(self.stride for _ in every),
-            tuple(self._padding() for _ in every),
+            tuple(padding),
             tuple(self.dilation for _ in every),
             self.groups,
         )
         return b.apply(op, x, weight, bias)
+
+    def _carry(
+        self, at: Place, x: Handle, axis: int, padding: tuple[Num, Num]
+    ) -> tuple[Handle, tuple[Num, Num]]:
+        """x behind its last elements of the step before, and the padding that is left."""
+        reach = self.dilation * (self.kernel - 1)
+        hint = "write 'padding: causal', or take 'stream' out of the spec"
+        if (int(padding[0]), int(padding[1])) != (int(reach), 0):
+            raise Problem("L020", f"'{at.stream}' streams, but this convolution looks ahead", "padding", hint)
+        if int(self.stride) != 1:
+            message = f"'{at.stream}' streams, but a stride of {self.stride.described()} skips elements of it"
+            raise Problem("L020", message, "stride", "take 'stream' out of the spec")
+        none = (n.num(0), n.num(0))
+        return (behind_the_last(at, x, axis, reach) if int(reach) else x), none
 
     def _padding(self) -> tuple[Num, Num]:
         if isinstance(self.padding, Num):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archspec.components.base import Component, Place, last
+from archspec.components.base import Component, Place, Problem, last
 from archspec.components.slots import Extents, Flag, Initial, Size
 from archspec.dims import num as n
 from archspec.dims.num import Num
@@ -14,6 +14,7 @@ from archspec.ir.ops.contract import Linear as LinearOp
 
 ZEROS = Init("constant", n.num(0.0))
 ONES = Init("constant", n.num(1.0))
+FIXED = ("constant", "sinusoids")
 
 
 def fan_in_uniform(fan_in: Num) -> Init:
@@ -45,15 +46,23 @@ class Linear(Component):
 
 
 class Param(Component):
-    """A learned tensor of the given shape, by itself: parameter weight."""
+    """A learned tensor of the given shape, by itself: parameter weight.
+
+    `trainable: false`: it is kept with the weights but not learned (a buffer), and counts as no parameter.
+    """
 
     words: ClassVar = ("param",)
     source: ClassVar = True
     shape: Extents
     init: Initial = ZEROS
+    trainable: Flag = True
 
     def lower(self, at: Place, *inputs: Handle) -> Results:
+        if not self.trainable and self.init.kind not in FIXED:
+            hint = "one of: zeros, ones, constant(value), sinusoids(theta, steps)"
+            raise Problem("S007", "what is not learned does not start at random", "init", hint)
+
         def body(b: Builder, _: Results) -> Results:
-            return (b.param("weight", self.shape, self.init),)
+            return (b.param("weight", self.shape, self.init, trainable=self.trainable),)
 
         return at.module("param", body)

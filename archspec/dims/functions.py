@@ -108,6 +108,14 @@ def _round_up(x: float, multiple: float) -> float:
     return -(-x // multiple) * multiple
 
 
+def _whole(call: Call, args: Sequence[Value]) -> Value:
+    """A number that has to be whole, as an integer: `whole(image_size / patch_size)`."""
+    (x,) = _numbers(args)
+    if x.real % 1:
+        raise NumError(f"{x.described()} has to be whole")
+    return _math(int)(call, args)
+
+
 def _absolute(x: float) -> float:
     return abs(x)
 
@@ -121,6 +129,7 @@ FUNCTIONS: dict[str, Function] = {
     "ceil": _math(math.ceil),
     "int": _math(int),
     "float": _math(float),
+    "whole": _whole,
     "sqrt": _math(math.sqrt),
     "log": _math(math.log),
     "log2": _math(math.log2),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from archspec.dims import poly
-from archspec.dims.expr import Binary, Expr, Literal, Name, Unary, exceeds, names, substitute, write
+from archspec.dims.expr import Binary, Call, Expr, Literal, Name, Unary, exceeds, names, substitute, write
 from archspec.dims.poly import Poly, Size
 
 Number: TypeAlias = int | float | Poly
@@ -141,6 +141,18 @@ def product(items: tuple[Num, ...]) -> Num:
 
 def same(a: Num, b: Num) -> bool:
     return a.value == b.value
+
+
+def whole(number: Num) -> Num:
+    """The number as an integer, in value and in writing: `a / b`, which is a float, as `int(a / b)`.
+
+    Raises `NumError` where it has a fraction.
+    """
+    if not isinstance(number.value, float):
+        return number
+    if isinstance(number.expr, Literal):
+        return num(int(number))
+    return _written(int(number), Call("int", (number.expr,)))
 
 
 def reads(number: Num) -> frozenset[str]:

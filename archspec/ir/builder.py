@@ -73,6 +73,9 @@ class Builder:
                 "T012",
                 f"parameter '{name}' needs a positive size, not {size.described()}",
             )
+        even = len(shape) == 2 and int(shape[1]) % 2 == 0
+        shown = TensorType(dtype, shape)
+        require(init.kind != "sinusoids" or even, "T008", f"sinusoids fill [length, even width], not {shown}")
         require(name not in {p.name for p in self.params}, "S110", f"two parameters are called '{name}' here")
         self._names.add(name)
         value = Value(name, TensorType(dtype, shape))
@@ -177,6 +180,39 @@ class Builder:
         self.children[name] = regions[0]
         self.nodes.append(Repeat(name, tuple(regions), schedule, count, given, results, shared, self.span))
         return tuple(Handle(v, self) for v in results)
+
+    def experts(
+        self,
+        name: str,
+        layers: Sequence[Builder],
+        outputs: Sequence[Handle],
+        schedule: tuple[int, ...],
+        count: Num,
+        given: tuple[Handle, Handle],
+        rows: str,
+    ) -> Handle:
+        """Close the variants of experts: each has its rows of `given[0]`, [rows, D], as the first input.
+
+        The second is for the gates of those rows, `given[1]`: see `gated`.
+        """
+        regions = aligned([layer.region([out]) for layer, out in zip(layers, outputs, strict=True)], layers)
+        rest = (self.here(g) for g in layers[0].given[2:])
+        end = outward_type(regions[0].outputs[0].type, layers[0].bindings)
+        result = Value(self.unique(name), end.with_shape(*given[0].type.shape[:-1], end.shape[-1]))
+        inputs = (*map(self.here, given), *rest)
+        self.children[name] = regions[0]
+        self.nodes.append(
+            Repeat(name, tuple(regions), schedule, count, inputs, (result,), span=self.span, rows=rows)
+        )
+        return Handle(result, self)
+
+    def gated(self, gates: Handle, type_: TensorType) -> Handle:
+        """The input for the gates of an expert's rows, behind that for the rows."""
+        inner = self.input("gate", type_)
+        self.inputs.insert(1, self.inputs.pop())
+        self.given.insert(1, gates)
+        self.ports.insert(1, inner.value.name)
+        return inner
 
     def region(self, outputs: Sequence[Handle]) -> Region:
         results = tuple(self.here(o) for o in outputs)

@@ -29,14 +29,15 @@ class Value:
 
 
 # Kinds of `Init`, and how many numbers each takes.
-INITS = {"normal": 2, "trunc_normal": 2, "uniform": 2, "constant": 1, "fan_in": 1}
+INITS = {"normal": 2, "trunc_normal": 2, "uniform": 2, "constant": 1, "fan_in": 1, "sinusoids": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Init:
     """How a parameter starts: `normal`, `trunc_normal` (mean a, std b), `uniform` (a to b), `constant`.
 
-    `fan_in` is uniform between -1/sqrt(a) and 1/sqrt(a), where torch's own layers start.
+    `fan_in` is uniform between -1/sqrt(a) and 1/sqrt(a), where torch's own layers start. `sinusoids`
+    [length, width] are sin and then cos of position * a^(-j / b), for j < width / 2.
     """
 
     kind: str
@@ -59,7 +60,10 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What decoding keeps between steps, per region: `append` grows along `axis`, `hold` is computed once."""
+    """What decoding keeps between steps, per region.
+
+    `append` grows along `axis`, `hold` is computed once, `recall` is what each step leaves to the next.
+    """
 
     name: str
     kind: str
@@ -101,6 +105,11 @@ class Repeat:
     """`schedule[i]` names the variant that layer `i` runs; outputs feed the first inputs of the next layer.
 
     `shared`: every layer uses the parameters of the first one.
+
+    `rows`: the layers are experts, which stand side by side. The first two inputs are x [..., D] and gates
+    [..., count]. Expert e runs on those rows of x whose gate e is not 0, as [rows, D], and on these gates,
+    [rows, 1]; what experts give for a row is summed: [..., W]. `rows` is the name of a size that exists only
+    inside, in each expert another number.
     """
 
     name: str
@@ -111,6 +120,15 @@ class Repeat:
     outputs: tuple[Value, ...]
     shared: bool = False
     span: Span | None = field(default=None, compare=False)
+    rows: str | None = None
+
+    @property
+    def own(self) -> int:
+        """How many of the first inputs are each layer's own: carried values, or an expert's rows and gates.
+
+        The others are the same value for every layer.
+        """
+        return len(self.outputs) if self.rows is None else 2
 
     @property
     def regions(self) -> tuple[Region, ...]:

@@ -30,6 +30,10 @@ class Scope:
         scope.bindings.update(region.bindings if region else ())
         return scope
 
+    def seeing(self, size: str | None) -> Scope:
+        """The scope here with one more size known only at run time."""
+        return self if size is None else Scope(self.dims | {size}, self)
+
     def lookup(self, name: str) -> Setting:
         """The value of a name, written as that name; raises `KeyError(names)`."""
         scope: Scope | None = self

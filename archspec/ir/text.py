@@ -160,11 +160,8 @@ class _Body:
         elif isinstance(node, Call):
             text, below = f"call {_shared(node)}{_title(node.region)}({given})", self.body(node.region)
         else:
-            count = self.number(node.count)
-            text, below = (
-                f"repeat {_shared(node)}{atom(node.name, 'shared')}({given}) times {count}",
-                self.layers(node),
-            )
+            text = f"{_loop(node)}({given}) times {self.number(node.count)}"
+            below = self.layers(node)
         results = ", ".join(map(_reference, node.outputs)) or "()"
         self.known.update((v.name, v) for v in node.outputs)
         return [f"{results} = {text}{self.types(node.outputs)}", *below]
@@ -179,8 +176,9 @@ class _Body:
 
     def layers(self, repeat: Repeat) -> list[str]:
         lines = [f"schedule {' '.join(_runs(repeat.schedule))}".rstrip()]
+        scope = self.scope.seeing(repeat.rows)
         for variant in repeat.variants:
-            lines += [f"variant {_title(variant)}", *_Body(variant, self.scope).lines]
+            lines += [f"variant {_title(variant)}", *_Body(variant, scope).lines]
         return _indented(lines)
 
     def attributes(self, op: Op) -> str:
@@ -216,6 +214,13 @@ def _reference(value: Value) -> str:
 
 def _shared(node: Call | Repeat) -> str:
     return "shared " if node.shared else ""
+
+
+def _loop(node: Repeat) -> str:
+    """`repeat shared h`; `experts rows mlp`, where `rows` is the size that exists only inside."""
+    if node.rows is not None:
+        return f"experts {atom(node.rows)} {atom(node.name)}"
+    return f"repeat {_shared(node)}{atom(node.name, 'shared')}"
 
 
 def _runs(schedule: tuple[int, ...]) -> list[str]:

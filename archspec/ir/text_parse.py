@@ -159,12 +159,12 @@ class _Body:
         start, word = scan.at, scan.atom("an operation")
         if scan.accept("("):
             return self.apply(scan, names, word, start)
-        if word not in ("call", "repeat"):
-            scan.line.fail(
-                "I001", f"expected 'call', 'repeat' or an operation, not '{word}'", start, len(word)
-            )
-        shared = scan.keyword("shared")
-        return self.call(scan, names, shared) if word == "call" else self.repeat(scan, names, shared)
+        if word not in ("call", "repeat", "experts"):
+            problem = f"expected 'call', 'repeat', 'experts' or an operation, not '{word}'"
+            scan.line.fail("I001", problem, start, len(word))
+        rows = scan.atom("the name of a size") if word == "experts" else None
+        shared = rows is None and scan.keyword("shared")
+        return self.call(scan, names, shared) if word == "call" else self.repeat(scan, names, shared, rows)
 
     def results(self, scan: Scanner, names: tuple[_Reference, ...]) -> Results:
         """The types after the colon, one for each name."""
@@ -199,7 +199,7 @@ class _Body:
             scan.line.fail("I006", f"no '{' '.join(title)}' stands below this or an earlier call")
         return self.bodies[title]
 
-    def repeat(self, scan: Scanner, names: tuple[_Reference, ...], shared: bool) -> Repeat:
+    def repeat(self, scan: Scanner, names: tuple[_Reference, ...], shared: bool, rows: str | None) -> Repeat:
         name = scan.atom()
         inputs = self.inputs(scan)
         scan.expect("times")
@@ -207,9 +207,10 @@ class _Body:
         outputs = self.results(scan, names)
         below = Statements(scan.line, scan.line.below)
         schedule = below.one("schedule", _schedule)
-        variants = below.each(("variant",), lambda line: _body(line, self.scope).region, below=True)
+        scope = self.scope.seeing(rows)
+        variants = below.each(("variant",), lambda line: _body(line, scope).region, below=True)
         below.expect_end()
-        return Repeat(name, variants, schedule, count, inputs, outputs, shared)
+        return Repeat(name, variants, schedule, count, inputs, outputs, shared, rows=rows)
 
 
 def _schedule(scan: Scanner) -> tuple[int, ...]:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from archspec.errors import Span
 from archspec.ir.graph import INITS, Apply, Call, Node, Param, Region, Repeat, Value
-from archspec.ir.op import result_types
+from archspec.ir.op import Op, result_types
 from archspec.ir.ops.attention import Attention
-from archspec.ir.ops.state import Append, Hold
+from archspec.ir.ops.source import Otherwise
+from archspec.ir.ops.state import Stateful
 from archspec.ir.scope import Scope
-from archspec.ir.types import ShapeError
+from archspec.ir.types import ShapeError, TensorType
+from archspec.ir.verify_experts import as_rows, inside_types
 from archspec.ir.verify_names import (
     Findings,
     check_bindings,
@@ -113,13 +115,13 @@ class RegionCheck:
         for position, value in enumerate(node.inputs):
             if value is not None:
                 self.use(value, op.name, span)
-                may_be_absent = isinstance(op, Attention) and position >= _MASK
+                may_be_absent = _may_be_absent(op, position)
                 if value.name in self.absent and not may_be_absent:
                     self.found.add("I115", f"{op.name} needs '{value.name}', which may be absent", span)
         for number in numbers(op):
             check_number(self.found, f"a number of {op.name}", number, self.scope, span)
         self.infer(node)
-        if isinstance(op, Append | Hold):
+        if isinstance(op, Stateful):
             self.states.use(op, tuple(v.type for v in node.inputs if v is not None), span)
 
     def infer(self, node: Apply) -> None:
@@ -152,41 +154,58 @@ class RegionCheck:
         elif before.params != node.region.params:
             self.found.add("I121", f"'{name}' is shared, but has other parameters than before", node.span)
 
-    def inside(self, region: Region, name: str, span: Span | None) -> None:
+    def inside(self, region: Region, name: str, span: Span | None, rows: str | None = None) -> None:
         check_identifiers(self.found, "module", [region.name], span)
         check_identifiers(self.found, "component", [region.component], span)
-        RegionCheck(region, self.scope, self.found.below(name), present=set()).run()
+        RegionCheck(region, self.scope.seeing(rows), self.found.below(name), present=set()).run()
 
-    def feed(self, given: Sequence[Value], region: Region, name: str, span: Span | None) -> None:
-        """I106, I107, I115: the inputs of a region are what it is given."""
+    def feed(
+        self,
+        given: Sequence[Value],
+        region: Region,
+        name: str,
+        span: Span | None,
+        types: Sequence[TensorType] | None = None,
+    ) -> None:
+        """I106, I107, I115: the inputs of a region are what it is given; `types`: as what, in there."""
         if len(given) != len(region.inputs):
             self.found.add("I106", f"'{name}' takes {len(region.inputs)} inputs, but gets {len(given)}", span)
-        for value, wanted in zip(given, region.inputs, strict=False):
+        types = [value.type for value in given] if types is None else types
+        for value, type_, wanted in zip(given, types, region.inputs, strict=False):
             self.use(value, f"'{name}'", span)
-            if value.type != wanted.type:
-                self.found.add(
-                    "I107", f"'{name}' takes '{wanted.name}' as {wanted.type}, not {value.type}", span
-                )
+            if type_ != wanted.type:
+                self.found.add("I107", f"'{name}' takes '{wanted.name}' as {wanted.type}, not {type_}", span)
             if value.name in self.absent and not wanted.optional:
                 self.found.add(
                     "I115", f"'{name}' needs '{wanted.name}', but '{value.name}' may be absent", span
                 )
 
-    def gives(self, results: Sequence[Value], region: Region, name: str, span: Span | None) -> None:
-        """I106, I108: the results of a call are what the region returns."""
+    def gives(
+        self, results: Sequence[Value], region: Region, name: str, span: Span | None, rows: str | None = None
+    ) -> None:
+        """I106, I108: the results of a call are what the region returns; an expert's as rows."""
         if len(results) != len(region.outputs):
             self.found.add("I106", f"'{name}' gives {len(region.outputs)} results, not {len(results)}", span)
         for value, given in zip(results, region.outputs, strict=False):
-            if value.type != given.type:
-                self.found.add("I108", f"'{name}' gives {given.type}, but {value.type} is recorded", span)
+            recorded = value.type if rows is None else as_rows(value.type, rows)
+            if recorded != given.type:
+                self.found.add("I108", f"'{name}' gives {given.type}, but {recorded} is recorded", span)
 
     def repeat(self, node: Repeat) -> None:
         check_identifiers(self.found, "module", [node.name], node.span)
         check_number(self.found, f"the count of '{node.name}'", node.count, self.scope, node.span)
+        taken = inside_types(node, self.found)
         for index, variant in enumerate(node.variants):
-            self.feed(node.inputs, variant, node.name, node.span)
-            self.gives(node.outputs, variant, node.name, node.span)
-            self.inside(variant, f"{node.name}.*{index if len(node.variants) > 1 else ''}", node.span)
+            self.feed(node.inputs, variant, node.name, node.span, taken)
+            self.gives(node.outputs, variant, node.name, node.span, node.rows if taken else None)
+            place = f"{node.name}.*{index if len(node.variants) > 1 else ''}"
+            self.inside(variant, place, node.span, node.rows)
+        if node.rows is None:
+            self.carries(node)
+        self.schedule(node)
+
+    def carries(self, node: Repeat) -> None:
+        """I109: what a layer gives is what the next one takes."""
         carried = tuple(v.type for v in node.inputs[: len(node.outputs)])
         recorded = tuple(v.type for v in node.outputs)
         if carried != recorded:
@@ -194,7 +213,6 @@ class RegionCheck:
                 f"'{node.name}' carries {shown(carried)} from layer to layer, but gives {shown(recorded)}"
             )
             self.found.add("I109", problem, node.span)
-        self.schedule(node)
 
     def schedule(self, node: Repeat) -> None:
         """I110: one variant for each layer, and no variant without a layer."""
@@ -206,3 +224,8 @@ class RegionCheck:
         if set(node.schedule) != set(range(len(node.variants))):
             problem = f"the schedule of '{node.name}' does not run each of its {len(node.variants)} variants"
             self.found.add("I110", problem, node.span)
+
+
+def _may_be_absent(op: Op, position: int) -> bool:
+    """Whether an operation can do without an operand at run time."""
+    return position >= _MASK if isinstance(op, Attention) else isinstance(op, Otherwise) and position == 0

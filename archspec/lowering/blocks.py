@@ -15,7 +15,7 @@ from archspec.errors import Diagnostic, LoweringError, Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
 from archspec.lowering.faults import FAULTS, Broken, diagnose, located
 from archspec.lowering.frame import Frame, Maybe
-from archspec.lowering.signature import match, rebased
+from archspec.lowering.signature import match, new_sizes, rebased
 from archspec.lowering.values import read_tensor, value_of
 from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar
@@ -126,11 +126,15 @@ class _Opening:
         if node is None and position and _is_optional(declared):
             return
         self.inner.tensors[name] = None
-        given = self.given(name, node, position)
-        if given is None:
-            raise Broken
         type_ = declared.get("type") if isinstance(declared, Mapping) else declared
-        self.inner.tensors[name] = self.receive(name, type_, given, node, carried=carried)
+        try:
+            given = self.given(name, node, position)
+            if given is None:
+                raise Broken
+            self.inner.tensors[name] = self.receive(name, type_, given, node, carried=carried)
+        except (LoweringError, Broken):
+            self.inner.failed |= new_sizes(self.inner, type_)
+            raise
 
     def given(self, name: str, node: Node | None, position: int) -> Maybe:
         if node is None:

@@ -11,7 +11,7 @@ from archspec.errors import Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
 from archspec.ir.graph import Graph, Loss, Param, Region, Value, parameters, walk
 from archspec.ir.ops.shape import Reshape
-from archspec.ir.types import TensorType
+from archspec.ir.types import TensorType, is_float
 from archspec.lowering import steps
 from archspec.lowering.faults import located
 from archspec.lowering.frame import Frame, Maybe
@@ -142,26 +142,46 @@ def _trimmed(region: Region) -> Region:
 
 
 def _losses(low: Lowering, frame: Frame, inputs: Names, outputs: Names) -> tuple[Loss, ...]:
+    written = ((str(key.value), _as_mapping(node)) for key, node in low.spec.section("losses").entries)
     found = (
-        _loss(frame, str(key.value), node.without("when"), inputs, outputs)
-        for key, node in low.spec.section("losses").entries
-        if isinstance(node, Mapping) and _there(low, frame, node)
+        _loss(frame, name, node.without("when"), inputs, outputs)
+        for name, node in written
+        if node is not None and _there(low, frame, node)
     )
     return tuple(loss for loss in found if loss is not None)
+
+
+def _as_mapping(node: Node) -> Mapping | None:
+    """A loss that is an expression as `{of: expression}`."""
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        return Mapping(((Scalar("of", "of", node.span), node),), node.span)
+    return node if isinstance(node, Mapping) else None
 
 
 def _loss(frame: Frame, name: str, node: Mapping, inputs: Names, outputs: Names) -> Loss | None:
     stop_if_many(frame.lowering.found)
     feed = _feed(frame.lowering, frame, node.get("feed"), inputs)
-    word = _loss_word(frame.lowering, node)
-    if word is None:
-        return None
     builder = Builder(name, "loss")
     inner = _stand_ins(frame, builder, inputs | outputs)
-    steps.lower_step(inner, Word(Common((name,), node.span), word, node.without("op", "feed")))
-    if inner.x is None:
-        return None
-    return Loss(name, _trimmed(builder.region([inner.x])), feed)
+    value = _objective(inner, name, node.without("feed"))
+    return value and Loss(name, _trimmed(builder.region([value])), feed)
+
+
+def _objective(inner: Frame, name: str, node: Mapping) -> Maybe:
+    """The scalar to minimise: of a word, or of an expression."""
+    low, of = inner.lowering, node.get("of")
+    if of is None:
+        word = _loss_word(low, node)
+        if word is not None:
+            steps.lower_step(inner, Word(Common((name,), node.span), word, node.without("op")))
+        return inner.x
+    for key, _ in node.without("of").entries:
+        low.found.add("S001", f"unknown key '{short(str(key.value))}' of a loss", key.span, "of, feed, when")
+    value = _tensor(inner, of)
+    if value and (value.type.rank or not is_float(value.type.dtype)):
+        message = f"a loss is one number, not {value.type}"
+        low.found.add("L012", message, of.span, "'mean' and 'sum' make one of many")
+    return value
 
 
 def _loss_word(low: Lowering, node: Mapping) -> Scalar | None:

@@ -50,6 +50,7 @@ _REASONS = {
     "out of range": "numbers stay below 2**63",
     "outside a list": "the first item is 0, the last one -1",
     "items": "write a shorter list, or a range",
+    "has to be whole": "change one of the numbers it is made of",
     "whole number": "'//' divides without a remainder",
 }
 

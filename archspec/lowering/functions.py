@@ -10,17 +10,18 @@ from typing import TypeAlias
 
 from archspec.components.arrange import rearrange as rearranged
 from archspec.components.base import Place, Problem
+from archspec.components.carry import scanned, shifted
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.builder import Handle
 from archspec.ir.op import Op
-from archspec.ir.ops import contract, elementwise, reduce, shape, source
+from archspec.ir.ops import contract, elementwise, loss, reduce, shape, source
 from archspec.ir.types import DTYPES, axis_of
 
 Function: TypeAlias = Callable[..., "Handle | tuple[Handle, ...] | Num"]
 FUNCTIONS: dict[str, Function] = {}
 MAX_PARTS = 1_000
-ZERO = n.num(0)
+ZERO, ONE, IGNORED = n.num(0), n.num(1), n.num(-100)
 
 
 def function(fn: Function) -> Function:
@@ -89,6 +90,12 @@ def dropout(at: Place, x: Handle, p: Num) -> Handle:
 
 
 @function
+def otherwise(at: Place, x: Handle, y: Handle) -> Handle:
+    """An optional input, or another tensor where it is absent."""
+    return _one(at, source.Otherwise(), x, y) if x.value.optional else x
+
+
+@function
 def stop_gradient(at: Place, x: Handle) -> Handle:
     return _one(at, elementwise.StopGradient(), x)
 
@@ -124,8 +131,19 @@ def cumprod(at: Place, x: Handle, axis: int = -1) -> Handle:
 
 
 @function
+def scan(at: Place, a: Handle, b: Handle, axis: int = 1, initial: Handle | None = None) -> Handle:
+    return scanned(at, a, b, axis, initial)
+
+
+@function
+def shift(at: Place, x: Handle, by: Num = ONE, axis: int = 1) -> Handle:
+    return shifted(at, x, axis, by)
+
+
+@function
 def topk(at: Place, x: Handle, k: Num) -> tuple[Handle, ...]:
-    return at.builder.results(reduce.TopK(k), x, names=("values", "indices"))
+    names = at.names if len(at.names) == 2 else ("values", "indices")
+    return at.builder.results(reduce.TopK(k), x, names=names)
 
 
 @function
@@ -207,7 +225,7 @@ def split(at: Place, x: Handle, sizes: Num | tuple[Num, ...], axis: int = -1) ->
         if total.static and int(total) % int(sizes):
             raise Problem("T008", f"{total.described()} does not split into {sizes.described()} equal parts")
         sizes = (total // sizes,) * int(sizes)
-    return at.builder.results(shape.Split(axis, sizes), x, names=(at.name,) * len(sizes))
+    return at.builder.results(shape.Split(axis, sizes), x, names=at.results(len(sizes)))
 
 
 @function
@@ -233,6 +251,20 @@ def gather(at: Place, x: Handle, index: Handle, axis: int = 0) -> Handle:
 @function
 def take(at: Place, x: Handle, index: Handle, axis: int = -1) -> Handle:
     return _one(at, shape.Take(axis), x, index)
+
+
+@function
+def scatter(at: Place, x: Handle, index: Handle, size: Num, axis: int = -1) -> Handle:
+    """Zeros of `size` along an axis, with x at its indices: the other way round from `take`."""
+    return _one(at, shape.Scatter(axis, size), x, index)
+
+
+@function
+def cross_entropy(
+    at: Place, logits: Handle, target: Handle, ignore_index: Num = IGNORED, label_smoothing: Num = ZERO
+) -> Handle:
+    """Mean negative log-likelihood in nats: logits [..., C], target [...] integers -> []."""
+    return _one(at, loss.CrossEntropy(ignore_index, label_smoothing), logits, target)
 
 
 @function

@@ -12,7 +12,7 @@ from archspec.lowering import blocks
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, LoopIndex, Maybe
 from archspec.lowering.values import flag_of, number_of, read_tensor, value_of
-from archspec.lowering.vary import layer_value, settle
+from archspec.lowering.vary import chosen, layer_value, settle
 from archspec.spec.node import Mapping, Node, Scalar, plain
 from archspec.spec.spec import BlockDef
 from archspec.spec.stacks import moved_by, stacks_of
@@ -25,13 +25,11 @@ Layer = tuple[Builder, tuple[Handle, ...], LoopIndex]
 def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
     """Layers of one body or block, each fed by the one before."""
     name, span = step.common.names[0], step.common.span
-    start = frame.attempt(span, lambda: _start(frame, step.args))
+    start = frame.attempt(span, lambda: start_of(frame, step.args))
     shared = frame.attempt(span, lambda: _shared(frame, step))
-    count = _count(frame, step)
+    count = layer_count(frame, step)
     if start is None or count is None or shared is None:
-        frame.lowering.unsure |= stacks_of(step)
-        varied = frame.attempt(span, lambda: _varied(step, 0, int(count))) if count else None
-        _layer(frame, step, name, 0, varied or {}, start)
+        judge(frame, step, count, start)
         raise Broken
     if int(count) == 0:
         return (start,)
@@ -40,7 +38,7 @@ def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
             message = "layers that push or pop are built one by one, so they cannot be shared"
             raise Problem("L011", message, hint="take 'shared' out")
         return _unrolled(frame, step, name, int(count), start)
-    layers, schedule = _variants(frame, step, name, int(count), start)
+    layers, schedule = variants(frame, step, name, int(count), start)
     if shared and len(layers) > 1:
         message = "shared layers are one layer, but 'vary' or the index makes them differ"
         raise Problem("L011", message, hint="take 'shared' out, or what differs")
@@ -55,6 +53,14 @@ def repeat(frame: Frame, step: Repeat) -> tuple[Handle, ...]:
     )
 
 
+def judge(frame: Frame, step: Repeat, count: Num | None, start: Maybe) -> None:
+    """The first layer of what cannot be built, for its findings alone."""
+    frame.lowering.unsure |= stacks_of(step)
+    span, name = step.common.span, step.common.names[0]
+    varied = frame.attempt(span, lambda: _varied(frame, step, 0, int(count))) if count else None
+    _layer(frame, step, name, 0, varied or {}, start)
+
+
 def _shared(frame: Frame, step: Repeat) -> bool:
     if step.shared is None:
         return False
@@ -62,7 +68,7 @@ def _shared(frame: Frame, step: Repeat) -> bool:
         return flag_of(frame, step.shared)
 
 
-def _count(frame: Frame, step: Repeat) -> Num | None:
+def layer_count(frame: Frame, step: Repeat) -> Num | None:
     """How many layers; None where that is not known, the reason reported."""
 
     def read() -> Num:
@@ -82,10 +88,10 @@ def _counted(count: Num) -> Num:
     if not 0 <= count.real <= MAX_LAYERS:
         message = f"{count.described()} layers are asked for"
         raise Problem("L032", message, hint=f"between 0 and {MAX_LAYERS:,} are built")
-    return count
+    return n.whole(count)
 
 
-def _start(frame: Frame, args: Mapping) -> Maybe:
+def start_of(frame: Frame, args: Mapping) -> Maybe:
     """The value the first layer takes, None where it failed."""
     node = args.get("in")
     if node is None:
@@ -103,7 +109,7 @@ def _alike(out: Handle, start: Handle) -> bool:
     )
 
 
-def _variants(
+def variants(
     frame: Frame, step: Repeat, name: str, count: int, start: Handle
 ) -> tuple[list[Layer], tuple[int, ...]]:
     """The distinct layers, and which of them each layer is."""
@@ -111,7 +117,7 @@ def _variants(
     found: dict[object, int] = {}
     schedule: list[int] = []
     for i in range(count):
-        varied = _varied(step, i, count)
+        varied = _varied(frame, step, i, count)
         written = tuple(repr(plain(node)) for node in varied.values())
         key = (written, i if layers and layers[0][2].read else None)
         if key not in found:
@@ -124,10 +130,14 @@ def _variants(
     return layers, tuple(schedule)
 
 
-def _varied(step: Repeat, i: int, count: int) -> dict[str, Node]:
+def _varied(frame: Frame, step: Repeat, i: int, count: int) -> dict[str, Node]:
+    """What `vary` says for one layer, by path."""
     if step.vary is None:
         return {}
-    return {str(key.value): layer_value(value, i, count, str(key.value)) for key, value in step.vary.entries}
+    scope = frame.child(frame.builder)
+    scope.index = LoopIndex(n.named("i", i))
+    entries = ((str(key.value), value) for key, value in step.vary.entries)
+    return {path: chosen(scope, layer_value(value, i, count, path)) for path, value in entries}
 
 
 def _layer(frame: Frame, step: Repeat, name: str, i: int, varied: dict[str, Node], start: Maybe) -> Layer:
@@ -213,7 +223,7 @@ def _check_used(inner: Frame, vary: Mapping) -> None:
 
 def _unrolled(frame: Frame, step: Repeat, name: str, count: int, x: Handle) -> tuple[Handle, ...]:
     for i in range(count):
-        varied = _varied(step, i, count)
+        varied = _varied(frame, step, i, count)
         builder, outputs, _ = _layer(frame, step, f"{name}.{i}", i, varied, x)
         x = frame.lowering.close(frame, builder, outputs, "x")[0]
     return (x,)
@@ -222,7 +232,7 @@ def _unrolled(frame: Frame, step: Repeat, name: str, count: int, x: Handle) -> t
 def each(frame: Frame, step: Each) -> tuple[Handle, ...]:
     """The body once per item of the lists, which run side by side; `i`, `first` and `last` are bound."""
     span = step.common.span
-    x = frame.attempt(span, lambda: _start(frame, step.args))
+    x = frame.attempt(span, lambda: start_of(frame, step.args))
     lists = frame.attempt(step.over.span, lambda: _lists(frame, step.over))
     if lists is None:
         frame.lowering.unsure |= stacks_of(step)

@@ -12,7 +12,7 @@ from archspec.dims.num import Num
 from archspec.errors import ArchspecError, Collector, Diagnostic, LoweringError, Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
 from archspec.ir.graph import Graph
-from archspec.lowering import closing, unused
+from archspec.lowering import closing, graphs, unused
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, Pushed
 from archspec.lowering.passes import PASSES
@@ -70,13 +70,14 @@ class Lowering:
         self.stream = self.streamed()
         self.body(frame, self.spec.model)
         self.check_stacks(frame)
+        graphs.check(self)
         graph = closing.close(self, frame, inputs)
         unused.check(self, frame)
         self.found.raise_if_any(LoweringError)
         assert graph is not None
         for step in PASSES:
             graph = step(graph)
-        return graph
+        return graph if self.spec.graph is None else graphs.part(self.spec, graph, self.spec.graph)
 
     def report(self, error: ArchspecError) -> None:
         """Keeps the findings that were not made at the same place before: a block may run often."""

@@ -15,13 +15,14 @@ from archspec.components.slots import Slot
 from archspec.errors import Diagnostic, LoweringError, Span
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame
-from archspec.lowering.values import READERS
+from archspec.lowering.values import READERS, value_of
 from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar, kind
 
 Fields: TypeAlias = dict[str, FieldInfo]
 
 MAX_UNKNOWN = 20
+_NUMBERS = ("int", "real", "extent")
 
 
 def read_arguments(frame: Frame, word: type[Component], args: Mapping, span: Span) -> Component:
@@ -143,6 +144,8 @@ def read_field(frame: Frame, field: FieldInfo, node: Node, name: str) -> Any:
         return _nested(frame, nested, node, name)
     slot = slot or Slot("word" if words else "text")
     with located(node, name):
+        if type(None) in pieces and slot.kind in _NUMBERS and value_of(frame, node) is None:
+            return None  # a param that is null, or an expression that gives it
         return READERS[slot.kind](frame, node, slot, words)
 
 

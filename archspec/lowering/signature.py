@@ -13,11 +13,11 @@ from archspec.dims.num import Num, Value
 from archspec.dims.parse import parse
 from archspec.errors import did_you_mean
 from archspec.ir.types import DTYPES, TensorType, is_float
-from archspec.lowering.faults import Broken, located
+from archspec.lowering.faults import FAULTS, Broken, located
 from archspec.lowering.frame import Frame
 from archspec.lowering.settings import names_in
 from archspec.spec.names import value_refusal
-from archspec.spec.node import Scalar
+from archspec.spec.node import Node, Scalar
 
 _TYPE = re.compile(r"\s*([A-Za-z]\w*)?\s*(\[.*\])\s*\Z", re.DOTALL)
 
@@ -106,6 +106,17 @@ def _bound(frame: Frame, expr: Expr, actual: Num, bound: dict[str, Num]) -> Num:
 def _is_new(frame: Frame, name: str) -> bool:
     known = name in frame.values or name in frame.dims or name == "past"
     return not known and name not in frame.failed and name not in frame.lowering.settings.failed
+
+
+def new_sizes(frame: Frame, declared: Node | None) -> frozenset[str]:
+    """The names that a signature would bind."""
+    if not isinstance(declared, Scalar) or not _TYPE.match(str(declared.value)):
+        return frozenset()
+    try:
+        _, sizes = read_type(str(declared.value))
+    except FAULTS:  # reported where it is read
+        return frozenset()
+    return frozenset(word.id for size in sizes for word in names_in(size) if _is_new(frame, word.id))
 
 
 def _size_value(frame: Frame, word: str) -> Value:

@@ -13,6 +13,7 @@ from archspec.ir.ops.elementwise import Arith
 from archspec.ir.ops.elementwise import Scalar as ScalarOp
 from archspec.ir.ops.shape import Concat
 from archspec.lowering import loops
+from archspec.lowering.experts import experts
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, Maybe, Pushed
 from archspec.lowering.values import number_of, read_tensor
@@ -25,6 +26,7 @@ from archspec.spec.tree import (
     Branch,
     CallAgain,
     Each,
+    Experts,
     Group,
     Parallel,
     Push,
@@ -209,6 +211,7 @@ HANDLERS: dict[type, Callable[[Frame, Any], Results]] = {
     Parallel: _parallel,
     Group: _group,
     Repeat: loops.repeat,
+    Experts: experts,
     Each: loops.each,
     Branch: _branch,
     Push: _push,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from archspec.components.base import Place, Problem
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError, describe, evaluate
@@ -34,12 +36,12 @@ _COMPARE = {"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"
 _MIRROR = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
 
 
-def lower_expression(frame: Frame, expr: Expr, name: str) -> Result:
+def lower_expression(frame: Frame, expr: Expr, *names: str) -> Result:
     """The operations of an expression, placed in the frame's region; what it gives.
 
     Raises `EvalError` at the innermost part that does not work, `Broken`.
     """
-    return _Lower(frame, frame.place(name)).visit(expr)
+    return _Lower(frame, structs.replace(frame.place(names[0]), names=names)).visit(expr)
 
 
 class _Lower:

@@ -27,8 +27,12 @@ from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
 Words: TypeAlias = tuple[str, ...]
 Read: TypeAlias = Callable[[Frame, Node, Slot, Words], Any]
 
-_INITS = {"normal": (1, 2), "trunc_normal": (1, 2), "uniform": (1, 2), "constant": (1, 1)}
-_INIT_HINT = "one of: normal(std), trunc_normal(std), uniform(low, high), constant(value), zeros, ones"
+_RANDOM = ("normal", "trunc_normal", "uniform")
+_INITS = dict.fromkeys(_RANDOM, (1, 2)) | {"constant": (1, 1), "sinusoids": (2, 2)}
+_INIT_HINT = (
+    "one of: normal(std), trunc_normal(std), uniform(low, high), constant(value), zeros, ones, "
+    "sinusoids(theta, steps)"
+)
 
 
 def text_of(node: Node) -> str:
@@ -85,7 +89,7 @@ def _int(frame: Frame, node: Node, slot: Slot, words: Words) -> Num:
     if isinstance(number.value, float) and not number.value.is_integer():
         shown = f"expected a whole number, found {number.described()}"
         raise Problem("S003", shown, hint=_origin(frame, node) or "'//' divides without a remainder")
-    return _bounded(frame, node, slot, Num(int(number), number.expr))
+    return _bounded(frame, node, slot, n.whole(number))
 
 
 def _bounded(frame: Frame, node: Node, slot: Slot, number: Num) -> Num:
@@ -201,7 +205,7 @@ def _init(frame: Frame, node: Node, slot: Slot, words: Words) -> Init:
         raise EvalError("S007", "this is not an initialisation", expr, _INIT_HINT)
     least, most = _INITS[expr.function]
     if not least <= len(expr.args) <= most:
-        wanted = "one number" if most == 1 else "1 or 2 numbers"
+        wanted = "one number" if most == 1 else "2 numbers" if least == 2 else "1 or 2 numbers"
         message = f"{expr.function} takes {wanted}, not {len(expr.args)}"
         raise EvalError("S007", message, expr, _INIT_HINT)
     given = [_init_number(frame, arg) for arg in expr.args]
@@ -224,6 +228,8 @@ def _init_number(frame: Frame, expr: Expr) -> Num:
 def _check_range(expr: Call, a: Num, b: Num) -> None:
     if expr.function == "uniform" and not a.real <= b.real:
         raise EvalError("S007", f"no number lies between {a.described()} and {b.described()}", expr)
+    if expr.function == "sinusoids" and not (a.real > 0 and b.real > 0):
+        raise EvalError("S007", "sinusoids take two numbers above 0", expr)
     if expr.function != "uniform" and not b.real >= 0:
         raise EvalError("S007", f"a standard deviation of {b.described()} is below 0", expr)
 

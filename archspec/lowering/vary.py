@@ -59,6 +59,17 @@ def _fault(code: str, message: str, node: Node, hint: str) -> LoweringError:
     return LoweringError(Diagnostic(code, message, node.span, hint))
 
 
+def chosen(frame: Frame, node: Node) -> Node:
+    """The word that an expression in `i` gives; any other node as it is."""
+    if not isinstance(node, Scalar):
+        return node
+    try:
+        value = value_of(frame, node)
+    except (EvalError, ExprSyntaxError, Problem, n.NumError):
+        return node
+    return Scalar(value, value, node.span) if isinstance(value, str) else node
+
+
 def settle(frame: Frame, path: str, node: Node) -> tuple[Node, Num | None]:
     """The node to put at `path`, and the number it stands for, if it is one.
 

@@ -28,6 +28,7 @@ _NAMES = frozenset(
     {"rename", "segments", "stack", "unstack", "fuse", "split", "transpose", "ignore", "alias", "accept"}
 )
 _COUNTS = frozenset({"axis", "sizes"})
+_FIELDS = (("import", "ignore"), ("import", "accept"))  # names of fields, taken as they are
 
 
 class WeightsSection(Struct, frozen=True):
@@ -88,6 +89,8 @@ class _Reader:
             return self.rule(node, path)
         if isinstance(node, Sequence):
             return self.items(node, path)
+        if path[:2] in _FIELDS:
+            return node.value
         if path[0] in _NAMES and path[-1] not in _COUNTS and isinstance(node.value, str):
             return node.value if _PATTERN.fullmatch(node.value) else self.computed(node)
         return self.computed(node)

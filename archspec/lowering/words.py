@@ -77,7 +77,7 @@ def _word_hint(frame: Frame, step: Word, text: str) -> str:
 def _expression(frame: Frame, step: Word) -> Results:
     name = step.common.names[0]
     with located(step.word):
-        result = lower_expression(frame, parse(str(step.word.value)), name)
+        result = lower_expression(frame, parse(str(step.word.value)), *step.common.names)
         items = result if isinstance(result, tuple) else (result,)
         handles = tuple(item for item in items if isinstance(item, Handle))
         if len(handles) != len(items) or not handles:

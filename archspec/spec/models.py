@@ -28,7 +28,9 @@ class InputDecl(Strict):
     """One input of the model."""
 
     type: str = Field(description="A tensor type, such as `int64[B, S]`.")
-    optional: bool = Field(False, description="May be absent; only masks and losses may read it.")
+    optional: bool = Field(
+        False, description="May be absent; only masks, losses and `otherwise(x, y)` may read it."
+    )
     default: str | None = Field(
         None, description="A tensor expression that stands in when the caller leaves it out."
     )
@@ -77,6 +79,9 @@ class Expect(Strict):
     params: int | None = Field(None, description="Learned numbers, tied ones once.")
     presets: dict[PresetName, dict[str, int]] = Field(
         default_factory=dict, description="The same facts per preset."
+    )
+    graphs: dict[Identifier, dict[str, int]] = Field(
+        default_factory=dict, description="The same facts per part of the model."
     )
     source: Text | None = Field(None, description="Where the numbers were published.")
 
@@ -139,10 +144,17 @@ class Document(Strict):
     outputs: dict[Identifier, str | Output] = Field(
         min_length=1, description="What the model gives: output name to step name."
     )
+    graphs: dict[Identifier, list[str]] = Field(
+        default_factory=dict, description="Parts of the model that can be built alone, each by its outputs."
+    )
+    graph: Identifier | None = Field(None, description="The one of `graphs` that is meant; all if absent.")
     tie: dict[str, str | Tie] = Field(
         default_factory=dict, description="Parameters that are one: alias to owner, or {to, when}."
     )
-    losses: dict[Identifier, dict[str, Any]] = Field(default_factory=dict, description="Scalars to minimise.")
+    losses: dict[Identifier, str | dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Scalars to minimise: {op, …}, a tensor expression, or {of, feed, when}.",
+    )
     weights: dict[Identifier, dict[str, Any]] = Field(
         default_factory=dict, description="How published checkpoints name the parameters."
     )

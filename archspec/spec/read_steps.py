@@ -16,6 +16,7 @@ from archspec.spec.tree import (
     CallAgain,
     Common,
     Each,
+    Experts,
     Group,
     Parallel,
     Push,
@@ -28,7 +29,7 @@ from archspec.spec.tree import (
 from archspec.spec.yaml_flow import join
 
 _STEPS = "start each step with '- '"
-_PLURAL = (["repeat", "body"], ["each", "body"])
+_PLURAL = (["repeat", "body"], ["experts", "body"], ["each", "body"])
 _KEYS = {
     "residual": ("residual", "when"),
     "parallel": ("parallel", "when"),
@@ -37,6 +38,7 @@ _KEYS = {
     "body": ("body", "in", "when"),
     "each": ("each", "body", "in", "when"),
     "repeat": ("repeat", "body", "block", "in", "vary", "shared", "when"),
+    "experts": ("experts", "body", "block", "in", "weights", "vary", "when"),
 }
 
 
@@ -106,7 +108,8 @@ class Reader:
             message = f"a step is one thing, not both '{first.value}' and '{second.value}'"
             self.found.add("S014", message, second.span, "make two steps of it")
             return Unread(common)
-        if scopes[0] in _KEYS and (scopes[0] != "repeat" or (value.key("body") and not value.key("block"))):
+        told = value.key("body") is not None and value.key("block") is None  # a block has further arguments
+        if scopes[0] in _KEYS and (told or scopes[0] not in ("repeat", "experts")):
             self.fits(value, scopes[0], _KEYS[scopes[0]])
         return self.worded(common, scopes[0], value)
 
@@ -119,7 +122,9 @@ class Reader:
             step = Word if scope == "op" else CallAgain
             return step(common, word, args) if word else Unread(common)
         if scope == "repeat":
-            return self.repeat(common, inner, value)
+            return self.repeat(common, inner, value, ("shared",)) or Unread(common)
+        if scope == "experts":
+            return self.experts(common, inner, value) or Unread(common)
         if scope == "each":
             return self.each(common, inner, value)
         if scope in ("branch", "body"):
@@ -188,24 +193,35 @@ class Reader:
             return self.body(node) if node.items else ()
         return (self.step(node),)
 
-    def repeat(self, common: Common, count: Node, value: Mapping) -> Step:
+    def repeat(
+        self, common: Common, count: Node, value: Mapping, more: tuple[str, ...], word: str = "repeat"
+    ) -> Repeat | None:
+        """The layers of a `repeat` or of `experts`; `more` are the keys that are no arguments of a block."""
         body, block, vary = value.get("body"), value.get("block"), value.get("vary")
-        at = value.key("body") if block else value.key("repeat")
+        at = value.key("body") if block else value.key(word)
         if (body is None) == (block is None) and at:
             hint = "name a block, or write the steps"
-            self.found.add("S015", "'repeat' takes either 'body' or 'block'", at.span, hint)
-            return Unread(common)
+            self.found.add("S015", f"'{word}' takes either 'body' or 'block'", at.span, hint)
+            return None
         if vary is not None and not isinstance(vary, Mapping):
             hint = "write '{attn.window: {cycle: [512, null]}}'"
             message = f"'vary' is a mapping of paths to values, not {kind(vary)}"
             self.found.add("S003", message, vary.span, hint)
             vary = None
-        word = self.word(block, "block") if block else None
+        called = self.word(block, "block") if block else None
         steps = self.body(body) if body else None
-        if block and word is None:
-            return Unread(common)
-        args = value.without("repeat", "body", "block", "vary", "shared", "when")
-        return Repeat(common, count, steps, word, args, vary, value.get("shared"))
+        if block and called is None:
+            return None
+        args = value.without(word, "body", "block", "vary", "when", *more)
+        shared = value.get("shared") if "shared" in more else None
+        return Repeat(common, count, steps, called, args, vary, shared)
+
+    def experts(self, common: Common, count: Node, value: Mapping) -> Step | None:
+        layers, weights = self.repeat(common, count, value, ("weights",), "experts"), value.get("weights")
+        if weights is None:
+            hint = "write 'weights: gates', a tensor [..., experts] with 0 for experts that do not run"
+            return self.missing("weights", "experts", value, hint)
+        return Experts(common, layers, weights) if layers else None
 
     def each(self, common: Common, over: Node, value: Mapping) -> Step:
         body = value.get("body")

@@ -31,7 +31,10 @@ class BlockDef(Struct, frozen=True):
 
 
 class Spec(Struct, frozen=True):
-    """`overrides` are params set by the caller, by name; `preset` names one of the document's sets."""
+    """`overrides` are params set by the caller, by name; `preset` names one of the document's sets.
+
+    `graph` names the part that is meant, by the caller or by the document; None where all of it is.
+    """
 
     document: Document
     node: Mapping
@@ -40,6 +43,7 @@ class Spec(Struct, frozen=True):
     path: Path | None = None
     preset: str | None = None
     overrides: tuple[tuple[str, Scalar | Sequence], ...] = ()
+    graph: str | None = None
 
     @property
     def name(self) -> str:
@@ -56,6 +60,7 @@ def read_spec(
     path: Path | None = None,
     preset: str | None = None,
     overrides: tuple[tuple[str, Scalar | Sequence], ...] = (),
+    graph: str | None = None,
     found: Collector | None = None,
 ) -> Spec:
     """A resolved document as a spec.
@@ -72,7 +77,8 @@ def read_spec(
     blocks = {name: _block(name, inner, reader) for name, inner in _blocks(node)}
     if found is None:
         kept.raise_if_any()
-    return Spec(document_of(node, kept), node, body, blocks, path, preset, overrides)
+    document = document_of(node, kept)
+    return Spec(document, node, body, blocks, path, preset, overrides, graph or document.graph)
 
 
 def _blocks(node: Mapping) -> list[tuple[str, Mapping]]:

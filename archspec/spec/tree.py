@@ -9,7 +9,7 @@ from msgspec import Struct
 from archspec.errors import Span
 from archspec.spec.node import Mapping, Node, Scalar
 
-SCOPES = ("residual", "parallel", "repeat", "each", "branch", "push", "call")
+SCOPES = ("residual", "parallel", "repeat", "experts", "each", "branch", "push", "call")
 
 
 class Common(Struct, frozen=True):
@@ -66,6 +66,25 @@ class Repeat(Struct, frozen=True):
     shared: Node | None
 
 
+class Experts(Struct, frozen=True):
+    """Layers side by side, summed by `weights`; none runs for what it has no weight on.
+
+    `layers.shared` is never set.
+    """
+
+    common: Common
+    layers: Repeat
+    weights: Node
+
+    @property
+    def body(self) -> Body | None:
+        return self.layers.body
+
+    @property
+    def args(self) -> Mapping:
+        return self.layers.args
+
+
 class Each(Struct, frozen=True):
     """A body once per item of lists that run side by side."""
 
@@ -105,5 +124,7 @@ class Unread(Struct, frozen=True):
     common: Common
 
 
-Step: TypeAlias = Word | Residual | Parallel | Group | Repeat | Each | Branch | Push | CallAgain | Unread
+Step: TypeAlias = (
+    Word | Residual | Parallel | Group | Repeat | Experts | Each | Branch | Push | CallAgain | Unread
+)
 Body: TypeAlias = tuple[Step, ...]

@@ -39,10 +39,10 @@ def document_of(node: Mapping, found: Collector) -> Document:
 
 def _check_names(found: Collector, node: Mapping) -> None:
     """Names end up in emitted source: they must be usable there."""
-    _check_model_name(found, node.get("name"))
+    check_model_name(found, node.get("name"))
     for section in ("params", "inputs"):
         _check_keys(found, node.get(section), value_refusal)
-    for section in ("blocks", "outputs", "losses", "weights"):
+    for section in ("blocks", "outputs", "graphs", "losses", "weights"):
         _check_keys(found, node.get(section), refusal)
     _check_keys(found, node.get("presets"), preset_refusal)
     for _, block in _entries(node.get("blocks")):
@@ -51,7 +51,8 @@ def _check_names(found: Collector, node: Mapping) -> None:
             _check_keys(found, block.get("in"), value_refusal)
 
 
-def _check_model_name(found: Collector, node: Node | None) -> None:
+def check_model_name(found: Collector, node: Node | None) -> None:
+    """Adds S004 where a text cannot be the name of a model."""
     if isinstance(node, Scalar) and isinstance(node.value, str) and not _MODEL_NAME.match(node.value):
         hint = "letters, digits, '_', '.' and '-', a letter first, 64 at most"
         found.add("S004", f"'{short(node.value)}' cannot be the name of a model", node.span, hint)

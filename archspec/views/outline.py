@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct, to_builtins
 
@@ -64,7 +64,7 @@ class Outline(Struct, frozen=True):
         head += [f"{self.parameters:,} parameters", ""]
         tables = [_named("inputs", self.inputs), list(_rows(self.modules, self.repeats))]
         tables += [_named("outputs", self.outputs), _named("tied", self.ties)]
-        return "\n".join([*head, *_laid_out([table for table in tables if table])]) + "\n"
+        return "\n".join([*head, *laid_out([table for table in tables if table])]) + "\n"
 
 
 def _input(value: Value, computed: set[str]) -> str:
@@ -119,7 +119,7 @@ def _rows(modules: tuple[Module, ...], counts: Mapping[str, str]) -> Iterator[tu
         yield name, module.component + (f" × {times}" if times else ""), size, shapes
 
 
-def _laid_out(tables: list[list[tuple[str, ...]]]) -> Iterator[str]:
+def laid_out(tables: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[str]:
     """Tables with aligned columns, an empty line between them."""
     for number, table in enumerate(tables):
         yield from [""] if number else []

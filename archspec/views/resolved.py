@@ -43,8 +43,17 @@ def _document(spec: Spec) -> tuple[Mapping, dict[str, str]]:
     found.raise_if_any()
     params = _params(spec, settings)
     entries = [(key, _section(spec, params, str(key.value), node)) for key, node in filled(spec).entries]
-    document = replace(spec.node, entries=tuple((key, node) for key, node in entries if node is not None))
+    kept = tuple((key, node) for key, node in entries if node is not None and key.value != "graph")
+    document = replace(spec.node, entries=(*kept, *_chosen(spec)))
     return document, _derivations(settings, params)
+
+
+def _chosen(spec: Spec) -> tuple[tuple[Scalar, Node], ...]:
+    """The part that is meant, where it is not all of the model."""
+    if spec.graph is None:
+        return ()
+    span = spec.node.span
+    return ((Scalar("graph", "graph", span), Scalar(spec.graph, spec.graph, span)),)
 
 
 def _section(spec: Spec, params: Mapping, name: str, node: Node) -> Node | None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from msgspec import Struct
 
 from archspec.errors import Diagnostic, WeightsError
 from archspec.weights.arrays import TensorSpec
 from archspec.weights.header import MAX_HEADER, read_header
-from archspec.weights.rules import WeightRules
+from archspec.weights.rules import Library, WeightRules
 
-Layout = Literal["transformers", "diffusers"]
-STEMS: Mapping[Layout, str] = {"transformers": "model", "diffusers": "diffusion_pytorch_model"}
+STEMS: Mapping[Library, str] = {"transformers": "model", "diffusers": "diffusion_pytorch_model"}
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -148,9 +147,12 @@ def _joined(path: Path, files: Iterable[Path]) -> Checkpoint:
     return Checkpoint(path, tensors, places)
 
 
-def hub_config(rules: WeightRules, layout: Layout = "transformers") -> dict[str, object]:
+def hub_config(rules: WeightRules) -> dict[str, object]:
     """The content of config.json: the rules' `config`, and the class as the hub's library spells it."""
     if rules.class_ is None:
         return dict(rules.config)
-    named = {"architectures": [rules.class_]} if layout == "transformers" else {"_class_name": rules.class_}
-    return {**named, **rules.config}
+    listed = rules.library == "transformers"
+    return {
+        **({"architectures": [rules.class_]} if listed else {"_class_name": rules.class_}),
+        **rules.config,
+    }

@@ -1,4 +1,4 @@
-"""Patterns over tensor names: runs of dotted segments, in which `*` stands for one index."""
+"""Patterns over tensor names: runs of dotted segments; `*` stands for one index, as in `h.*`, `expert_*`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 
 from msgspec import Struct
 
-_SEGMENT = re.compile(r"\*|[^\s.*?]+")
+_SEGMENT = re.compile(r"[^\s.*?]*\*[^\s.*?]*|[^\s.*?]+")
 _NUMBER = "(?:0|[1-9][0-9]*)"
 _INDEX = re.compile(rf"(?<![^.]){_NUMBER}(?![^.])")
 
@@ -42,7 +42,7 @@ class Pattern(Struct, frozen=True):
 
     @property
     def stars(self) -> int:
-        return self.text.split(".").count("*")
+        return self.text.count("*")
 
     def at_start(self, name: str) -> Match | None:
         """Where the pattern is the first segments of `name`."""
@@ -55,7 +55,7 @@ class Pattern(Struct, frozen=True):
     def fill(self, indices: Iterable[str]) -> str:
         """The pattern with `indices` in place of its `*`, in order."""
         given = iter(indices)
-        return ".".join(next(given) if segment == "*" else segment for segment in self.text.split("."))
+        return re.sub(r"\*", lambda _: next(given), self.text)
 
 
 @cache
@@ -69,7 +69,7 @@ def _inside(text: str) -> re.Pattern[str]:
 
 
 def _segments(text: str) -> str:
-    return r"\.".join(f"({_NUMBER})" if part == "*" else re.escape(part) for part in text.split("."))
+    return f"({_NUMBER})".join(map(re.escape, text.split("*")))
 
 
 def _match(regex: re.Pattern[str], name: str) -> Match | None:
@@ -136,7 +136,7 @@ class Substitution(Struct, frozen=True):
 
 
 def _segment_regex(segment: str) -> str:
-    return _NUMBER if segment == "*" else re.escape(segment)
+    return _NUMBER.join(map(re.escape, segment.split("*")))
 
 
 def generalised(name: str) -> str:

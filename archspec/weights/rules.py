@@ -32,6 +32,7 @@ from pydantic_core import CoreSchema
 
 from archspec.errors import Diagnostic, Span, WeightsError, did_you_mean
 
+Library = Literal["transformers", "diffusers"]
 Axis = Annotated[int, Field(ge=0, strict=True)]
 Size = Annotated[int, Field(ge=1, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
@@ -117,6 +118,22 @@ class InterleaveRule(_Model):
     axis: Axis = Field(default=0, description="The axis that is interleaved.")
 
 
+class ImportRules(_Model):
+    """What a published config.json may say besides `config`; only `archspec import` reads this."""
+
+    defaults: dict[str, JsonValue] = Field(
+        default={},
+        description="What the hub's library takes for a field that is left out or null, as an expression over "
+        "params. A field that is not in `config` must have this value.",
+    )
+    ignore: tuple[str, ...] = Field(
+        default=(), description="Fields that cannot change what this model computes, whatever they say."
+    )
+    accept: dict[str, str] = Field(
+        default={}, description="Other spellings: a field of the file, to the field that it is read in place of."
+    )
+
+
 _PATTERNS = "Run of hub-name segments to "
 
 
@@ -126,7 +143,17 @@ class WeightRules(_Model):
     class_: str | None = Field(
         default=None, alias="class", description="The hub's architecture class, for config.json."
     )
+    library: Library = Field(
+        default="transformers", description="Whose folder it is: names of files, form of config.json."
+    )
+    graph: str | None = Field(default=None, description="The part of the model it holds: one of `graphs`.")
+    folder: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="Its place beside others."
+    )
     config: dict[str, JsonValue] = Field(default={}, description="Written to config.json on export.")
+    import_: ImportRules = Field(
+        default=ImportRules(), alias="import", description="What else a config.json may say that is imported."
+    )
     rename: dict[str, str] = Field(
         default={}, description="Our name prefix to hub prefix. The first rule that fits a name rewrites it."
     )

@@ -12,9 +12,10 @@ from safetensors import torch as safetensors
 from archspec.atomic import new_directory, replacing
 from archspec.errors import Diagnostic, WeightsError
 from archspec.weights.arrays import TensorSpec, same
-from archspec.weights.folder import STEMS, Layout
+from archspec.weights.folder import STEMS
 from archspec.weights.mapping import WeightMap
 from archspec.weights.reading import UnmatchedError, misfits
+from archspec.weights.rules import Library
 
 SHARD_SIZE = 5_000_000_000
 
@@ -27,7 +28,7 @@ def save_folder(
     out: Path,
     config: Mapping[str, object],
     shard_size: int = SHARD_SIZE,
-    layout: Layout = "transformers",
+    library: Library = "transformers",
 ) -> None:
     """Writes config.json and the hub's tensors, in shards of at most `shard_size` bytes and one tensor.
 
@@ -37,8 +38,8 @@ def save_folder(
     _check(state, weights)
     with new_directory(out) as scratch:
         _write_json(config, scratch / "config.json")
-        _write_shards(_shards(_hub_tensors(state, weights), shard_size), scratch, STEMS[layout])
-        _refuse_leftovers(out, {file.name for file in scratch.iterdir()}, STEMS[layout])
+        _write_shards(_shards(_hub_tensors(state, weights), shard_size), scratch, STEMS[library])
+        refuse_leftovers(out, scratch, library)
 
 
 def save_native(state: State, path: Path, ties: Collection[str] = ()) -> None:
@@ -138,9 +139,10 @@ def _write_json(content: object, path: Path) -> None:
     path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _refuse_leftovers(out: Path, written: Collection[str], stem: str) -> None:
-    """A reader would prefer or mix in weights of an older export."""
-    left = sorted(file.name for file in out.glob(f"{stem}*.safetensors*") if file.name not in written)
+def refuse_leftovers(out: Path, written: Path, library: Library) -> None:
+    """Raises WeightsError W045: a reader would mix in the weights that an older export left in `out`."""
+    names = {file.name for file in written.iterdir()}
+    left = sorted(file.name for file in out.glob(f"{STEMS[library]}*.safetensors*") if file.name not in names)
     if left:
         text = f"{out} holds other weights: {', '.join(left[:5])}"
         raise WeightsError(Diagnostic("W045", text, None, "remove them or choose another folder"))

@@ -11,7 +11,7 @@ from archspec.backends.torch.ops import RULES
 from archspec.ir.op import REGISTRY, Op
 from archspec.ir.ops.attention import Attention
 from archspec.ir.ops.contract import Linear, Matmul
-from archspec.ir.ops.state import Append, Hold
+from archspec.ir.ops.state import Append, Hold, Keep, Recall
 
 BACKENDS: dict[str, Rules[Any, Any, Any]] = {"torch": RULES}
 
@@ -43,7 +43,7 @@ def test_every_operation_has_a_verdict(op: type[Op], backend: str):
 
 def test_torch_leaves_attention_and_state_to_its_emitter():
     lowered = {op for op in REGISTRY.values() if isinstance(RULES.verdict(op), Lowered)}
-    assert lowered == {Attention, Append, Hold}
+    assert lowered == {Attention, Append, Hold, Recall, Keep}
 
 
 def test_torch_computes_every_operation():

@@ -54,6 +54,18 @@ def test_the_writing_gives_the_value(number: Num):
 
 
 @given(numbers)
+def test_a_whole_number_is_an_integer_in_writing_too(number: Num):
+    if isinstance(number.value, float) and not number.value.is_integer():
+        with pytest.raises(NumError, match="not a whole number"):
+            n.whole(number)
+        return
+    again = evaluate(n.whole(number).expr, SCOPE.__getitem__)
+    assert again == n.whole(number) == number
+    assert isinstance(again, Num)
+    assert not isinstance(again.value, float)
+
+
+@given(numbers)
 def test_the_writing_is_text_that_parses_to_it(number: Num):
     again = evaluate(parse(str(number)), SCOPE.__getitem__)
     assert again == number

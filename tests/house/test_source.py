@@ -14,8 +14,9 @@ MAX_FUNCTION_LINES = 60
 
 # An architecture lives in a spec; Python that knows one by name is special-casing it.
 FAMILIES = (
-    "bart|bert|bloom|deepseek|dit|distilbert|falcon|gemma[0-9]?|gpt2|gpt_neox|gptj|llama[0-9]?|longformer|mamba"
-    "|mistral|mixtral|olmo|phi[0-9]|qwen[0-9]*|roberta|swin|t5|unet|vit|whisper"
+    "albert|bart|bert|bloom|deberta|deepseek|dit|distilbert|falcon|gemma[0-9]?|gpt2|gpt_neox|gptj"
+    "|llama[0-9]?|longformer|mamba|mistral|mixtral|modernbert|olmo"
+    "|phi[0-9]|qwen[0-9]*|roberta|swin|t5|unet|vit|whisper"
 )
 FAMILY = re.compile(rf"\b({FAMILIES})\b", re.IGNORECASE)
 CODE = re.compile(r'"([A-Z]\d{3})"')

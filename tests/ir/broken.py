@@ -74,6 +74,10 @@ BROKEN: list[Broken] = [
         [("(%up) : float[B, S, width]", "(%up) : float[B, S, width * 2]")],
         ["I108 'down' gives float[B, S, width], but", "I107"],
     ),
+    (
+        [("repeat h(%a, %mask)", "experts rows h(%a, %mask)")],
+        ["I123 experts 'h' take float[B, S, width], int64[B, past + S] for float[B, S, width], not"],
+    ),
     ([(" times 4 :", " times 5 :")], ["I110 'h' has 4 layers in its schedule, not 5"]),
     ([(" times 4 :", " times S :")], ["I110 'h' has 4 layers in its schedule, not S"]),
     ([("schedule 0*3 1", "schedule 0*4")], ["I110 the schedule of 'h' does not run each of its 2 variants"]),

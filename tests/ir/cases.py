@@ -11,12 +11,13 @@ from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.dims.parse import parse
 from archspec.ir.op import Op
-from archspec.ir.ops.attention import Attention, Rope, RopeTable
+from archspec.ir.ops.attention import Attention, Rope, RopeFrequencies, RopeTable
 from archspec.ir.ops.contract import Conv, ConvTranspose, Einsum, Linear, Matmul
 from archspec.ir.ops.loss import CrossEntropy, MeanError
 from archspec.ir.ops.norm import BatchNorm, GroupNorm, LayerNorm, RmsNorm
+from archspec.ir.ops.recurrence import Scan
 from archspec.ir.ops.spatial import Pool, Resample
-from archspec.ir.ops.state import Append, Hold
+from archspec.ir.ops.state import Append, Hold, Keep, Recall
 from archspec.ir.types import TensorType
 from tests.ir.types import f, f32, i, size, sizes
 
@@ -157,6 +158,22 @@ STATE: tuple[Case, ...] = (
     takes(Hold("kv"), f("B", "S"), i("B"), gives=(f("B", "S"), i("B"))),
     refuses("T001", Hold("kv"), f("B"), f("S")),
     refuses("T002", Hold("kv"), f("B"), f()),
+    takes(Recall("h"), f("B", 8), gives=(f("B", 8),)),
+    refuses("T013", Recall("h"), None),
+    takes(Keep("h", size("S")), f("B", 8), gives=()),
+    refuses("T013", Keep("h", size("S")), f("B", 8), f("B", 8)),
+)
+
+WIDE_STATE = f("B", "S", 8, 4)
+RECURRENCE: tuple[Case, ...] = (
+    takes(Scan(1), f("B", "S", 8), f("B", "S", 8), gives=(f("B", "S", 8), f("B", 8))),
+    takes(Scan(-2), f(8), f32("B", "S", 8), None, gives=(f32("B", "S", 8), f32("B", 8))),
+    takes(Scan(1), f("B", "S", 8, 1), f("S", 1, 4), f("B", 8, 4), gives=(WIDE_STATE, f("B", 8, 4))),
+    refuses("T002", Scan(3), f("B", "S", 8), f("B", "S", 8)),
+    refuses("T003", Scan(1), f("B", "S", 8), f("B", "T", 8)),
+    refuses("T007", Scan(1), f("B", "S"), i("B", "S")),
+    refuses("T005", Scan(1), f("B", "S", 8), f("B", "S", 8), f(8)),
+    refuses("T001", Scan(1), f("B", "S", 8), f("B", "S", 8), f(1, 8)),
 )
 
 
@@ -187,10 +204,14 @@ ATTENTION: tuple[Case, ...] = (
     refuses("T013", PADDED, Q, K, V, None),
     refuses("T013", PADDED, Q, K, V, None, None),
     refuses("T015", attention("q - k < window"), Q, K, V),
-    takes(RopeTable(n.num(8), n.num(1e4)), i("B", "S"), gives=(f32("B", "S", 4), f32("B", "S", 4))),
-    refuses("T008", RopeTable(n.num(7), n.num(1e4)), i("S")),
-    refuses("T012", RopeTable(n.num(2.5), n.num(1e4)), i("S")),
-    refuses("T014", RopeTable(size("S"), n.num(1e4)), i("S")),
+    takes(RopeFrequencies(n.num(8), n.num(1e4)), gives=(f32(4),)),
+    refuses("T008", RopeFrequencies(n.num(7), n.num(1e4))),
+    refuses("T012", RopeFrequencies(n.num(2.5), n.num(1e4))),
+    refuses("T014", RopeFrequencies(size("S"), n.num(1e4))),
+    takes(RopeTable(), i("B", "S"), f32(4), gives=(f32("B", "S", 4), f32("B", "S", 4))),
+    takes(RopeTable(n.num(1.5)), i("S"), f(4), gives=(f32("S", 4), f32("S", 4))),
+    refuses("T005", RopeTable(), i("S"), f32("S", 4)),
+    refuses("T005", RopeTable(), i("S"), i(4)),
     takes(Rope(), Q, *ROPE, gives=(Q,)),
     takes(Rope("interleaved"), Q, f32("B", "S", 2), f32("B", "S", 2), gives=(Q,)),
     refuses("T010", Rope("pairs"), Q, *ROPE),
@@ -201,4 +222,4 @@ ATTENTION: tuple[Case, ...] = (
     refuses("T004", Rope(), Q, f32("S", 5), f32("S", 5)),
 )
 
-LARGE = (*LOSS, *NORM, *CONTRACT, *SPATIAL, *STATE, *ATTENTION)
+LARGE = (*LOSS, *NORM, *CONTRACT, *SPATIAL, *STATE, *RECURRENCE, *ATTENTION)

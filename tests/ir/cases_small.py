@@ -26,11 +26,12 @@ from archspec.ir.ops.shape import (
     Permute,
     Reshape,
     Roll,
+    Scatter,
     Slice,
     Split,
     Take,
 )
-from archspec.ir.ops.source import Cast, Full, Iota, Random
+from archspec.ir.ops.source import Cast, Full, Iota, Otherwise, Random
 from tests.ir.cases import ONE, TWO, ZERO, Case, refuses, takes
 from tests.ir.types import b, f, f32, i, size, sizes
 
@@ -151,6 +152,12 @@ SHAPE: tuple[Case, ...] = (
     refuses("T006", Take(1), X, X),
     refuses("T005", Take(1), X, i("B")),
     refuses("T001", Take(1), X, i("B", 2, 7)),
+    takes(Scatter(-1, n.num(9)), f("B", 2), i("B", 2), gives=(f("B", 9),)),
+    takes(Scatter(0, n.num(9)), f("B", 2), i("B", 2), gives=(f(9, 2),)),
+    refuses("T006", Scatter(-1, n.num(9)), X, X),
+    refuses("T005", Scatter(-1, n.num(9)), X, i("B")),
+    refuses("T001", Scatter(-1, n.num(9)), f("B", 2), i("B", 3)),
+    refuses("T007", Scatter(-1, n.num(9)), b("B", 2), i("B", 2)),
     takes(Flip(-1), X, gives=(X,)),
     refuses("T002", Flip(3), X),
     takes(Roll(1, ONE), X, gives=(X,)),
@@ -165,6 +172,10 @@ SOURCE: tuple[Case, ...] = (
     refuses("T010", Full(sizes("B"), ZERO, "float8")),
     takes(Random(sizes("B"), "uniform"), gives=(f("B"),)),
     refuses("T010", Random(sizes("B"), "poisson")),
+    takes(Otherwise(), X, X, gives=(X,)),
+    takes(Otherwise(), None, X, gives=(X,)),
+    refuses("T003", Otherwise(), X, f("B", "S")),
+    refuses("T013", Otherwise(), X),
     takes(Cast("bool"), X, gives=(b("B", "S", 8),)),
     refuses("T010", Cast("float8"), X),
     refuses("T010", Cast("bool"), f("B", dtype="float8")),

@@ -29,10 +29,11 @@ from archspec.ir.ops.attention import Attention
 from archspec.ir.ops.contract import Linear
 from archspec.ir.ops.elementwise import Arith, Dropout, Map, Scalar
 from archspec.ir.ops.loss import MeanError
+from archspec.ir.ops.recurrence import Scan
 from archspec.ir.ops.reduce import Softmax
 from archspec.ir.ops.shape import Concat, Expand, Reshape, Slice, Split
-from archspec.ir.ops.source import Cast, Iota
-from archspec.ir.ops.state import Append, Hold
+from archspec.ir.ops.source import Cast, Full, Iota
+from archspec.ir.ops.state import Append, Hold, Keep, Recall
 from archspec.ir.types import Shape, TensorType
 
 B, S, PAST = n.symbol("B"), n.symbol("S"), n.symbol("past")
@@ -231,12 +232,22 @@ def graphs(draw: st.DrawFn) -> Graph:
     if stream:
         body.states.append(State("first", "hold", (x.type,)))
         y = body.apply(Arith("add"), y, body.apply(Hold("first"), x)[0])[0]
+        y = _scanned(body, y)
     root = body.region("", "small-net 2", y)
     name, summary = draw(st.sampled_from(("net", "net-2", "a b"))), draw(st.text(max_size=8))
     defaults = _defaults(positions) if draw(st.booleans()) else None
     losses = (_loss(x, replace(y, name="y")),) if draw(st.booleans()) else ()
     graph = Graph(name, summary, "", ("B", "S"), stream, root, defaults, (("y", y),), losses, ())
     return replace(graph, ties=draw(st.sampled_from(((), _ties(graph)))))
+
+
+def _scanned(body: Body, x: Value) -> Value:
+    """A recurrence that goes on from the step before."""
+    (zeros,) = body.apply(Full((B, WIDTH), n.num(0)))
+    body.states.append(State("h", "recall", (zeros.type,)))
+    h, last = body.apply(Scan(1), x, x, *body.apply(Recall("h"), zeros))
+    body.apply(Keep("h", S), last)
+    return h
 
 
 def _ties(graph: Graph) -> tuple[tuple[str, str], ...]:

@@ -20,6 +20,7 @@ from tests.language.rig import Rig, pieces
 from tests.language.style import faults
 
 CASES = [(case, block) for case in ALL for block in case.of("python")]
+KEEP_STATE = ("stream", "extends", "caches", "recurrences")
 FIRST = [(case, case.of("python")[0]) for case in ALL if case.of("python")]
 
 
@@ -41,6 +42,16 @@ def test_computes_what_it_says(rigs: Rigs, case: Case, block: Block):
                 assert expected.excess(got) <= 1, (rig.name, sizes, optional, expected.excesses(got))
 
 
+@params([(case, block) for case, block in FIRST if case.path.stem == "inputs"])
+def test_one_input_may_be_left_out_alone(rigs: Rigs, case: Case, block: Block):
+    for rig in rigs(case, block):
+        given, least = rig.inputs(SIZES[0]), rig.inputs(SIZES[0], optional=False)
+        for left_out in given.keys() - least.keys():
+            others = {name: x for name, x in given.items() if name != left_out}
+            expected = rig.expected(block.text, others)
+            assert expected.excess(rig.run(others)) <= 1, (rig.name, left_out)
+
+
 @params([(case, block) for case, block in CASES if block.loss])
 def test_loss_is_what_it_says(rigs: Rigs, case: Case, block: Block):
     for rig in rigs(case, block):
@@ -53,7 +64,7 @@ def test_loss_is_what_it_says(rigs: Rigs, case: Case, block: Block):
             assert math.isclose(got.item(), expected.item(), rel_tol=1e-5), rig.name
 
 
-@params([(case, block) for case, block in FIRST if case.path.stem in ("stream", "extends", "caches")])
+@params([(case, block) for case, block in FIRST if case.path.stem in KEEP_STATE])
 def test_steps_equal_the_whole(rigs: Rigs, case: Case, block: Block):
     for rig in (rig for rig in rigs(case, block) if rig.graph.stream):
         for sizes in SIZES:
@@ -78,17 +89,26 @@ def test_starts_as_it_says(rigs: Rigs, case: Case, block: Block):
     wrong = {
         path: param.init
         for path, param in parameters(rig.graph)
-        if path not in tied and not starts(drawn[path].double().flatten(), param.init)
+        if path not in tied and not starts(drawn[path].double(), param.init)
     }
     assert wrong == {}
 
 
+def waves(length: int, width: int, theta: float, steps: float) -> torch.Tensor:
+    """Row p: the sines of p / theta^(j / steps) for each j below width / 2, then their cosines."""
+    rates = [theta ** (-j / steps) for j in range(width // 2)]
+    rows = [[f(p * rate) for f in (math.sin, math.cos) for rate in rates] for p in range(length)]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
 def starts(x: torch.Tensor, init: Init) -> bool:
-    """Whether numbers look drawn as `init` says; six standard errors are allowed."""
+    """Whether numbers [draws, ...] look drawn as `init` says; six standard errors are allowed."""
     a, b = init.a.real, 0.0 if init.b is None else init.b.real
     low, high, mean, spread = x.min().item(), x.max().item(), x.mean().item(), x.std().item()
-    error = 6 / math.sqrt(len(x))
+    error = 6 / math.sqrt(x.numel())
     match init.kind:
+        case "sinusoids":
+            return bool(((x - waves(x.shape[1], x.shape[2], a, b)).abs() < 1e-6).all())
         case "constant":
             return math.isclose(low, a, abs_tol=1e-7) and math.isclose(high, a, abs_tol=1e-7)
         case "normal" | "trunc_normal":

@@ -29,11 +29,11 @@ class Case:
 class Loss:
     """`case` gives the inputs, except those that the loss makes itself (`fed`); `inputs` are further ones.
 
-    `theirs`: further arguments of the reference, by our names. `mutants`: edits that give another loss.
+    `theirs`: further arguments of the reference, by our names, or as they are. `mutants`: edits that give another loss.
     """
 
     case: str
-    theirs: dict[str, str]
+    theirs: dict[str, str | bool]
     inputs: dict[str, Draw] = field(default_factory=dict[str, Draw])
     fed: list[str] = field(default_factory=list[str])
     mutants: dict[str, Edits] = field(default_factory=dict[str, Edits])
@@ -58,10 +58,13 @@ class Decode:
 class Model:
     """A spec of ours with its params, and the reference class with its config.
 
-    `outputs`: our outputs to the reference's. `attentions`: the reference's attention weights to the paths of
-    our modules that compute them, `*` for the layer. `silent`: ends of parameters that cannot change the
-    output, and why. `mutants` compute something else; `refused` have other parameters, so that no weights fit
-    them. Both are edits of the spec's text.
+    `graph`: the part of the spec that the reference is. `library`: the package of the reference class. `arguments`: our inputs to its, where they differ.
+    `outputs`: our outputs to the reference's. `attentions`: its attention weights to the paths of our modules
+    that compute them, `*` for the layer, or a list in the layers' order; `{}` where it gives none. `gain`:
+    how loud random matrices are, where embeddings would else drown the layers. `silent`: ends of parameters
+    that cannot change the output, and why. `refuses`: attention implementations that cannot build it.
+    `mutants` compute something else; `refused` have other parameters, so that no weights fit them. Both are
+    edits of the spec's text.
     """
 
     name: str
@@ -71,10 +74,15 @@ class Model:
     params: dict[str, Any]
     outputs: dict[str, str]
     cases: dict[str, Case]
-    attentions: dict[str, str]
+    attentions: dict[str, str | list[str]]
+    library: str = "transformers"
+    arguments: dict[str, str] = field(default_factory=dict[str, str])
     preset: str | None = None
+    graph: str | None = None
     seed: int = 0
+    gain: float = 1.0
     silent: dict[str, str] = field(default_factory=dict[str, str])
+    refuses: list[str] = field(default_factory=list[str])
     loss: Loss | None = None
     decode: Decode | None = None
     mutants: dict[str, Edits] = field(default_factory=dict[str, Edits])
@@ -110,7 +118,10 @@ def _read(path: Path) -> list[Model]:
 
 def _variant(base: Model, name: str, change: dict[str, dict[str, Any]]) -> Model:
     config, params = base.config | change["config"], base.params | change["params"]
-    return replace(base, name=f"{base.name}-{name}", config=config, params=params, mutants={}, refused={})
+    return replace(
+        base, name=f"{base.name}-{name}", config=config, params=params, mutants={}, refused={},
+        attentions=change.get("attentions", base.attentions),
+    )  # fmt: skip
 
 
 FILES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))

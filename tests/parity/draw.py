@@ -2,11 +2,14 @@
 
 import zlib
 from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from tests.parity.catalog import Case, Draw
+
+Shape: TypeAlias = str | list[str | int]
 
 
 def generator(*key: object) -> torch.Generator:
@@ -14,21 +17,26 @@ def generator(*key: object) -> torch.Generator:
     return torch.Generator().manual_seed(zlib.crc32(repr(key).encode()))
 
 
-def randomise(model: nn.Module, seed: int) -> None:
-    """Gains 1 ± 0.3, other vectors ± 0.3, matrices that keep values alive; floating-point buffers too."""
+def randomise(model: nn.Module, seed: int, gain: float = 1.0) -> None:
+    """Gains 1 ± 0.3, other vectors ± 0.3, matrices that keep values alive; buffers of checkpoints too.
+
+    `gain`: how much louder than that matrices are, but for embeddings.
+    """
     random = generator("weights", seed)
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    kept = model.state_dict().keys()
+    buffers = [(name, tensor) for name, tensor in model.named_buffers() if name in kept]
     with torch.no_grad():
-        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-            if tensor.dim() == 1 and tensor.is_floating_point():
+        for name, tensor in [*model.named_parameters(), *buffers]:
+            if tensor.dim() < 2 and tensor.is_floating_point():
                 tensor.uniform_(-0.3, 0.3, generator=random).add_(float(name.endswith("weight")))
             elif tensor.is_floating_point():
-                deviation = 0.3 if id(tensor) in tables else 1.3 * (2 / sum(tensor.shape)) ** 0.5
+                deviation = 0.3 if id(tensor) in tables else 1.3 * gain * (2 / sum(tensor.shape)) ** 0.5
                 tensor.normal_(0, deviation, generator=random)
 
 
 def draw(case: Case, inputs: dict[str, Draw], *key: object) -> dict[str, Tensor]:
-    """The tensors of a case, in the order of `inputs`."""
+    """The tensors of a case, in order. A shape is letters of `sizes`; a list may hold numbers too."""
     drawn: dict[str, Tensor] = {}
     for name, rule in inputs.items():
         (kind, argument), *rest = rule.items()
@@ -36,24 +44,52 @@ def draw(case: Case, inputs: dict[str, Draw], *key: object) -> dict[str, Tensor]
     return drawn
 
 
+def extents(shape: Shape, sizes: dict[str, int]) -> list[int]:
+    return [sizes[size] if isinstance(size, str) else size for size in shape]
+
+
+def free(case: Case, name: str) -> list[str | None]:
+    """The letter of each axis of an input; None for a size that no case changes."""
+    rule = case.inputs[name]
+    if "shape" not in rule:
+        return free(case, rule["counts"])
+    return [size if isinstance(size, str) else None for size in rule["shape"]]
+
+
 def _below(
     limit: int, sizes: dict[str, int], drawn: dict[str, Tensor], random: torch.Generator, *,
-    shape: str, ignored: bool = False,
+    shape: Shape, ignored: bool = False,
 ) -> Tensor:  # fmt: skip
     """Integers from 0 to `limit`, exclusive; a third of them is -100 where `ignored`."""
-    extent = [sizes[letter] for letter in shape]
+    extent = extents(shape, sizes)
     values = torch.randint(limit, extent, generator=random)
     return torch.where(torch.rand(extent, generator=random) < 1 / 3, -100, values) if ignored else values
+
+
+def _normal(
+    deviation: float,
+    sizes: dict[str, int],
+    drawn: dict[str, Tensor],
+    random: torch.Generator,
+    *,
+    shape: Shape,
+) -> Tensor:
+    """Around 0: pixels, latents, features."""
+    return torch.randn(extents(shape, sizes), generator=random) * deviation
 
 
 def _padding(
     side: str, sizes: dict[str, int], drawn: dict[str, Tensor], random: torch.Generator, *, shape: str
 ) -> Tensor:
-    """1 where a token stands: the first row is full, the following ones are shorter and shorter."""
+    """1 where a token stands: the first row is full, the following ones are shorter and shorter.
+
+    `middle`: like left, but the first place holds a token, so that every query sees one and a gap follows it.
+    """
     rows, length = (sizes[letter] for letter in shape)
     tokens = torch.tensor([length - row * length // rows for row in range(rows)])
     mask = (torch.arange(length) < tokens[:, None]).long()
-    return mask.flip(1) if side == "left" else mask
+    mask = mask if side == "right" else mask.flip(1)
+    return torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], 1) if side == "middle" else mask
 
 
 def _counts(mask: str, sizes: dict[str, int], drawn: dict[str, Tensor], random: torch.Generator) -> Tensor:
@@ -65,4 +101,6 @@ def places(mask: Tensor) -> Tensor:
     return (mask.cumsum(-1) - 1).clamp(min=0)
 
 
-KINDS: dict[str, Callable[..., Tensor]] = {"below": _below, "padding": _padding, "counts": _counts}
+KINDS: dict[str, Callable[..., Tensor]] = {
+    "below": _below, "normal": _normal, "padding": _padding, "counts": _counts,
+}  # fmt: skip

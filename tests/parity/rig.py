@@ -1,22 +1,42 @@
 """A reference with random weights, what it computes, and our model with the same weights."""
 
 import copy
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pytest
 import torch
-import transformers
 from torch import Tensor, nn
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
 
 from archspec import api
+from archspec.errors import UnsupportedError
 from tests.parity.catalog import Model
 from tests.parity.compare import Expected, named
 from tests.parity.draw import draw, randomise
 
 Inputs = dict[str, Tensor]
+
+# One definition of each operation, which the faster implementations of the reference only approximate.
+EAGER = {"attn_implementation": "eager", "experts_implementation": "eager"}
+
+
+def finite_mask(*args: Any, dtype: torch.dtype, **kwargs: Any) -> Tensor | None:
+    """What eager references add to scores, with the least fp32 number where they take the least fp64 one.
+
+    They cast scores to fp32 for the softmax. There the least fp64 number is infinite, and a query that sees
+    nothing would give NaN, which reaches every later layer.
+    """
+    make = cast("Callable[..., Tensor | None]", eager_mask)
+    mask = make(*args, dtype=torch.float32 if dtype == torch.float64 else dtype, **kwargs)
+    return mask if mask is None else mask.to(dtype)
+
+
+ALL_MASK_ATTENTION_FUNCTIONS.register("eager", finite_mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,27 +50,36 @@ class Rig:
     @classmethod
     def set_up(cls, model: Model, folder: Path) -> "Rig":
         reference = build(model)
-        randomise(reference, model.seed)
+        randomise(reference, model.seed, model.gain)
         save(reference, folder)
         return cls(model, folder, reference)
 
     def ours(self, attention: str = "eager", spec: Path | None = None, weights: Path | None = None) -> Any:
-        """Our model with the folder's weights, from the library's spec unless another is given."""
-        return api.compile(
-            spec or self.model.spec, preset=self.model.preset, overrides=self.model.params,
+        """Our model with the folder's weights, from the library's spec unless another is given.
+
+        The test is skipped where the build is refused, as the model says it is.
+        """
+        build = partial(
+            api.compile, spec or self.model.spec, preset=self.model.preset, overrides=self.model.params,
+            graph=self.model.graph,
             attention=attention, weights=weights or self.folder,
         )  # fmt: skip
+        if attention not in self.model.refuses:
+            return build()
+        with pytest.raises(UnsupportedError):
+            build()
+        pytest.skip(f"{self.model.name} cannot be built with attention={attention}")
 
     def inputs(self, case: str) -> Inputs:
         return draw(self.model.cases[case], self.model.cases[case].inputs, self.model.name, case)
 
     def expected(self, case: str) -> Expected:
         """The reference's outputs on the inputs of a case, by our names."""
-        return self._measured(case, partial(results, outputs=self.model.outputs))
+        return self._measured(case, partial(results, model=self.model))
 
     def attentions(self, case: str) -> Expected:
         """The reference's attention weights [B, Q, H, K], by the path of our module that computes them."""
-        return self._measured(case, partial(attentions, paths=self.model.attentions))
+        return self._measured(case, partial(attentions, model=self.model))
 
     def _measured(self, case: str, run: Callable[[nn.Module, Inputs], Inputs]) -> Expected:
         given, where = self.inputs(case), self.model.cases[case].where
@@ -60,32 +89,56 @@ class Rig:
     def run(self, module: Any, inputs: Inputs, **more: object) -> Inputs:
         """The outputs of a model of ours."""
         with torch.no_grad():
-            return named(module(**inputs, **more), self.model.outputs)
+            return named(module(**as_exact(inputs, module), **more), self.model.outputs)
 
 
-def results(reference: nn.Module, given: Inputs, outputs: dict[str, str]) -> Inputs:
+def results(reference: nn.Module, given: Inputs, model: Model) -> Inputs:
     """The reference's outputs by our names."""
     with torch.no_grad():
-        result = reference(**given)
-    return {ours: getattr(result, theirs) for ours, theirs in outputs.items()}
+        result = reference(**spelt(as_exact(given, reference), model))
+    return {ours: getattr(result, theirs) for ours, theirs in model.outputs.items()}
 
 
-def attentions(reference: nn.Module, given: Inputs, paths: dict[str, str]) -> Inputs:
+def attentions(reference: nn.Module, given: Inputs, model: Model) -> Inputs:
     with torch.no_grad():
-        result = reference(**given, output_attentions=True)
+        result = reference(**spelt(as_exact(given, reference), model), output_attentions=True)
     return {
-        path.replace("*", str(layer)): weights.transpose(1, 2)
-        for kind, path in paths.items()
+        path.replace("*", str(layer)) if isinstance(path, str) else path[layer]: weights.transpose(1, 2)
+        for kind, path in model.attentions.items()
         for layer, weights in enumerate(getattr(result, kind))
     }
 
 
+def as_exact(given: Inputs, module: nn.Module) -> Inputs:
+    """Features and pixels in the dtype of the module's weights."""
+    dtype = next(module.parameters()).dtype
+    return {name: x.to(dtype) if x.is_floating_point() else x for name, x in given.items()}
+
+
+def spelt(given: Inputs, model: Model) -> Inputs:
+    """Our inputs by the reference's names."""
+    return {model.arguments.get(name, name): value for name, value in given.items()}
+
+
+def reference_class(library: str, name: str) -> Any:
+    return getattr(importlib.import_module(library), name)
+
+
 def build(model: Model) -> Any:
-    """The reference class with the model's config and eager attention."""
-    kind = getattr(transformers, model.reference)
+    """The reference class with the model's config; where the library has a choice, with eager attention and experts.
+
+    A padding token's row of an embedding learns like any other: that it does not is no part of a spec.
+    """
+    kind = reference_class(model.library, model.reference)
+    if not hasattr(kind, "config_class"):
+        return kind(**model.config).eval()
     config = kind.config_class(**model.config)
-    config._attn_implementation = "eager"
-    return kind(config).eval()
+    config._attn_implementation = config._experts_implementation = "eager"
+    reference = kind(config).eval()
+    for module in reference.modules():
+        if isinstance(module, nn.Embedding):
+            module.padding_idx = None
+    return reference
 
 
 def doubled(reference: nn.Module) -> nn.Module:

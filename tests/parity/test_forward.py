@@ -8,6 +8,7 @@ from tests.parity.conftest import Rigs
 from tests.parity.rig import doubled, halved, results
 
 CASES = [pytest.param(model, case, id=f"{model.name}-{case}") for model in ALL for case in model.cases]
+ATTENDING = [case for case in CASES if case.values[0].attentions]
 MODELS = [pytest.param(model, id=model.name) for model in ALL]
 
 
@@ -19,12 +20,14 @@ def test_equals_the_reference(rigs: Rigs, model: Model, case: str, attention: st
     assert rig.expected(case).excess(got) <= 1, rig.expected(case).excesses(got)
 
 
-@pytest.mark.parametrize(("model", "case"), CASES)
+@pytest.mark.parametrize(("model", "case"), ATTENDING)
 def test_attention_weights_equal(rigs: Rigs, model: Model, case: str):
     rig = rigs(model)
     weights = api.attention_weights(rig.ours("eager"), **rig.inputs(case))
-    by_query = {path: value.transpose(1, 2) for path, value in weights.items()}
-    assert rig.attentions(case).excess(by_query) <= 1, rig.attentions(case).excesses(by_query)
+    expected = rig.attentions(case)
+    listed = any(isinstance(paths, list) for paths in model.attentions.values())  # then not all of them
+    by_query = {p: w.transpose(1, 2) for p, w in weights.items() if p in expected.values or not listed}
+    assert expected.excess(by_query) <= 1, expected.excesses(by_query)
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
@@ -32,7 +35,7 @@ def test_attention_weights_equal(rigs: Rigs, model: Model, case: str):
 def test_bf16_is_as_near_to_fp64_as_the_reference_is(rigs: Rigs, model: Model, case: str, attention: str):
     """Where numbers are cast matters below fp32; which rounding errors come out of it is chance."""
     rig, given = rigs(model), rigs(model).inputs(case)
-    exact, theirs = (results(cast_to(rig.reference), given, model.outputs) for cast_to in (doubled, halved))
+    exact, theirs = (results(cast_to(rig.reference), given, model) for cast_to in (doubled, halved))
     ours = rig.run(rig.ours(attention).bfloat16(), given)
     where = model.cases[case].where
     rows = slice(None) if where is None else given[where].bool()
@@ -55,5 +58,7 @@ def test_cases_differ_in_batch_and_length(model: Model):
     sizes = [case.sizes for case in model.cases.values()]
     assert 1 in [size["B"] for size in sizes]
     assert all(len({size[letter] for size in sizes}) > 1 for letter in sizes[0])
-    assert any(size % 2 for size in (size["S"] for size in sizes))
-    assert any("padding" in rule for case in model.cases.values() for rule in case.inputs.values())
+    lengths = [size[letter] for size in sizes for letter in size if letter != "B"]
+    assert not lengths or any(length % 2 for length in lengths)
+    padded = any("padding" in rule for case in model.cases.values() for rule in case.inputs.values())
+    assert padded or "attention_mask" not in api.load(model.spec).document.inputs

@@ -8,6 +8,7 @@ from torch.export import Dim, export
 
 from tests.parity.catalog import ALL, Model
 from tests.parity.conftest import Rigs
+from tests.parity.draw import free
 
 CASES = [
     pytest.param(model, case, id=f"{model.name}-{case}")
@@ -32,15 +33,27 @@ def test_exports_with_free_sizes(rigs: Rigs, model: Model, case: str, attention:
     """The program that one batch and length gave runs with fewer and shorter rows."""
     rig = rigs(model)
     module, given = rig.ours(attention), rig.inputs(case)
-    free = {name: _free(value) for name, value in given.items()}
+    letters = {name: free(model.cases[case], name) for name in given}
+    sizes = {name: _free(value, letters[name]) for name, value in given.items()}
     with torch.no_grad():
-        program = export(module, (), given, dynamic_shapes=free).module()
+        program = export(module, (), given, dynamic_shapes=sizes).module()
     assert rig.expected(case).excess(rig.run(program, given)) <= 1
-    fewer = {name: value[:2, : value.shape[1] - 4] for name, value in given.items()}
-    whole = replace(rig.expected(case), values=rig.run(module, fewer))
+    fewer = {name: value[_fewer(value, letters[name])] for name, value in given.items()}
+    where = model.cases[case].where
+    rows = None if where is None else fewer[where]
+    whole = replace(rig.expected(case), values=rig.run(module, fewer), where=rows)
     assert whole.excess(rig.run(program, fewer)) <= 1
 
 
-def _free(value: torch.Tensor) -> dict[int, object]:
-    """Every size; a program for a batch of 1 may say so."""
-    return {axis: Dim.DYNAMIC for axis, size in enumerate(value.shape) if size > 1}
+def _free(value: torch.Tensor, letters: list[str | None]) -> dict[int, object]:
+    """Every size that cases change; a program for a batch of 1 may say so."""
+    return {axis: Dim.DYNAMIC for axis, size in enumerate(value.shape) if letters[axis] and size > 1}
+
+
+def _fewer(value: torch.Tensor, letters: list[str | None]) -> tuple[slice, ...]:
+    """Two rows, and all lengths by 4 shorter."""
+    ends = [
+        size if letter is None else 2 if letter == "B" else size - 4
+        for letter, size in zip(letters, value.shape, strict=True)
+    ]
+    return tuple(slice(end) for end in ends)

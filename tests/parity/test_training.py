@@ -13,7 +13,7 @@ from tests.parity.catalog import ALL, Edits, Loss, Model
 from tests.parity.compare import Expected
 from tests.parity.conftest import Rigs
 from tests.parity.draw import draw
-from tests.parity.rig import Inputs, Rig, doubled, save
+from tests.parity.rig import Inputs, Rig, as_exact, doubled, save, spelt
 
 TRAINED = [(model, model.loss) for model in ALL if model.loss]
 MODELS = [pytest.param(*pair, id=pair[0].name) for pair in TRAINED]
@@ -68,9 +68,12 @@ def theirs(rig: Rig, loss: Loss) -> tuple[Learned, Learned]:
     """What the reference learns, in fp32 and in fp64."""
     given = read(rig, loss)
     arguments = {name: value for name, value in given.items() if name not in loss.inputs}
-    arguments |= {name: given[ours] for name, ours in loss.theirs.items()}
+    arguments |= {name: given[ours] for name, ours in loss.theirs.items() if isinstance(ours, str)}
+    arguments = spelt(arguments, rig.model)
+    words = {name: value for name, value in loss.theirs.items() if not isinstance(value, str)}
     references = copy.deepcopy(rig.reference), doubled(rig.reference)
-    single, double = (Learned.of(each, each(**arguments).loss) for each in references)
+    losses = (each(**as_exact(arguments, each), **words).loss for each in references)
+    single, double = (Learned.of(each, loss) for each, loss in zip(references, losses, strict=True))
     return single, double
 
 
@@ -86,6 +89,7 @@ def as_ours(rig: Rig, tensors: Inputs, folder: Path) -> Inputs:
     carrier = copy.deepcopy(rig.reference)
     with torch.no_grad():
         for name, parameter in carrier.named_parameters():
-            parameter.copy_(tensors[name])
+            if name in tensors:  # the others are fixed
+                parameter.copy_(tensors[name])
     save(carrier, folder)
     return {name: p.detach() for name, p in rig.ours(weights=folder).named_parameters()}

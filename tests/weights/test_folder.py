@@ -140,7 +140,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path):
 
 
 def test_the_class_is_spelt_as_the_library_spells_it():
-    rules = read_rules({"class": "Net", "config": {"size": 3}})
-    assert hub_config(rules) == {"architectures": ["Net"], "size": 3}
-    assert hub_config(rules, "diffusers") == {"_class_name": "Net", "size": 3}
+    rules = {"class": "Net", "config": {"size": 3}}
+    assert hub_config(read_rules(rules)) == {"architectures": ["Net"], "size": 3}
+    assert hub_config(read_rules({**rules, "library": "diffusers"})) == {"_class_name": "Net", "size": 3}
     assert hub_config(read_rules({})) == {}

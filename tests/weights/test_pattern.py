@@ -25,6 +25,8 @@ def substitution(**rules: str) -> Substitution:
         ("h.*.attn", "h.3.attn.q.weight", Match("", ("3",), "q.weight")),
         ("h.*.attn", "h.3.attn", Match("", ("3",), "")),
         ("h.*", "h.3.attn", Match("", ("3",), "attn")),
+        ("h.expert_*", "h.expert_3.attn", Match("", ("3",), "attn")),
+        ("h.expert_*", "h.expert_x.attn", None),
         ("h.*.attn", "h.x.attn.q", None),
         ("h.*.attn", "h.03.attn.q", None),
         ("h", "head.weight", None),
@@ -55,7 +57,7 @@ def test_the_inside_of_a_name(pattern: str, name: str, found: Match | None):
     assert Pattern.parse(pattern).inside(name) == found
 
 
-@pytest.mark.parametrize("written", ["", "?", "a..b", ".a", "a.", "a b", "a*", "a.**", "a?.b", "a\n"])
+@pytest.mark.parametrize("written", ["", "?", "a..b", ".a", "a.", "a b", "a**", "a.**", "a?.b", "a\n"])
 def test_what_is_not_a_pattern(written: str):
     with pytest.raises(MalformedPattern):
         Pattern.parse(written)

@@ -53,7 +53,7 @@ def test_others_may_read_the_file_as_they_may_any(tmp_path: Path):
 
 
 def test_shards_are_small_and_indexed(tmp_path: Path):
-    save_folder(random_state(), WEIGHTS, tmp_path, CONFIG, shard_size=2000, layout="diffusers")
+    save_folder(random_state(), WEIGHTS, tmp_path, CONFIG, shard_size=2000, library="diffusers")
     index = json.loads((tmp_path / "diffusion_pytorch_model.safetensors.index.json").read_text())
     files = sorted(set(index["weight_map"].values()))
     count = len(files)

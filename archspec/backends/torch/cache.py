@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from archspec.backends.torch.module import Module
 
 Keeper: TypeAlias = "str | Call | Repeat"
-CLASSES = {"append": "KVCache", "hold": "Held"}
-MADE = {"append": "KVCache(capacity)", "hold": "Held()"}
+CLASSES = {"append": "KVCache", "hold": "Held", "recall": "Carried"}
+MADE = {"append": "KVCache(capacity)", "hold": "Held()", "recall": "Carried()"}
+COUNTS = ("append", "recall")
 
 
 class Slot(Struct, frozen=True):
@@ -79,13 +80,13 @@ class Layout:
         return f"[{items[0]} for {word if f'{word}.' in items[0] else '_'} in {over}]"
 
     def length(self, owner: str = "cache") -> str | None:
-        """The expression for the tokens that are in it, read off the first part that grows."""
+        """The expression for the tokens that are in it, read off the first part that counts."""
         found = (self._counted(slot, self.of(slot.keeper, owner) or owner) for slot in self.slots)
         return next((length for length in found if length), None)
 
     def _counted(self, slot: Slot, here: str) -> str | None:
         if isinstance(slot.keeper, str):
-            return f"{here}.length" if slot.kind == "append" else None
+            return f"{here}.length" if slot.kind in COUNTS else None
         if isinstance(slot.keeper, Call):
             return self.below(slot.keeper)[0].length(here)
         found = (layer.length(f"{here}[{i}]") for i, layer in enumerate(self.below(slot.keeper)))

@@ -8,7 +8,7 @@ from typing import ClassVar
 from archspec.dims import num as n
 from archspec.dims.expr import Expr, names
 from archspec.dims.num import Num
-from archspec.ir.graph import Repeat
+from archspec.ir.graph import Region, Repeat
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, broadcast
 
@@ -69,6 +69,22 @@ class Attend(Op, frozen=True):
         self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
     ) -> tuple[TensorType, ...]:
         return (q.with_shape(*q.shape[:3], v.shape[3]),)
+
+
+class InPieces(Op, frozen=True):
+    """`region`, a scan and what is around it, on one piece of axis `dim` after another.
+
+    Operands: `cut` values that are cut into pieces, what the scan starts from, and what is read whole.
+    Results: the region's first one, joined, and the last state.
+    """
+
+    dialect: ClassVar = "torch"
+    region: Region
+    cut: int
+    dim: int
+
+    def infer(self, *operands: TensorType | None) -> tuple[TensorType, ...]:
+        return tuple(value.type for value in self.region.outputs)
 
 
 @dataclass(frozen=True, slots=True)

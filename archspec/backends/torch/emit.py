@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
-from archspec.backends.torch.copied import runtime_source
+from archspec.backends.torch.copied import runtime_source, with_needed
 from archspec.backends.torch.forward import shape_text
 from archspec.backends.torch.layout import docstring
 from archspec.backends.torch.loss import loss_methods
@@ -13,11 +13,13 @@ from archspec.backends.torch.model import Model
 from archspec.backends.torch.passes.attention import choose_attention
 from archspec.backends.torch.passes.feed import feed_layers
 from archspec.backends.torch.passes.hoist import hoist
+from archspec.backends.torch.passes.pieces import run_in_pieces
 from archspec.ir.graph import Graph, parameter_count
 from archspec.lowering.passes.trim import trimmed
 
-STATE = ("KVCache", "Held")
-STANDARD = {"math": "import math", "re": "import re", "NamedTuple": "from typing import NamedTuple"}
+STATE = ("KVCache", "Held", "Carried")
+STANDARD = {"math": "import math", "re": "import re", "Callable": "from collections.abc import Callable"}
+TYPING = ("Any", "NamedTuple")
 
 
 def emit(graph: Graph, *, attention: str = "sdpa", provenance: str = "") -> str:
@@ -26,7 +28,7 @@ def emit(graph: Graph, *, attention: str = "sdpa", provenance: str = "") -> str:
     `attention`: `eager` or `sdpa`. `provenance`: where the spec came from, for the head of the file.
     Raises `UnsupportedError` with what cannot be written and why.
     """
-    root = feed_layers(trimmed(hoist(choose_attention(graph.root, attention))))
+    root = feed_layers(trimmed(hoist(run_in_pieces(choose_attention(graph.root, attention)))))
     model = Model.of(graph, root)
     several = {component: [*places.values()] for component, places in model.classes.several.items()}
     ambiguous = {c for c, places in several.items() if 1 < len(places) == len(set(places))}
@@ -44,7 +46,7 @@ def _code(model: Model) -> list[str]:
     modules = [module.text() for module in classes.ordered]
     masks = [function.lines for _, function in classes.masks.values()]
     names = _names(line for lines in (*modules, body) for line in lines)
-    copied = [*classes.parts.runtime, *(f"cache.{name}" for name in STATE if name in names)]
+    copied = [*with_needed(classes.parts.runtime), *(f"cache.{name}" for name in STATE if name in names)]
     definitions = [*map(runtime_source, copied), *_output(model), *masks, *modules, body]
     return [line for lines in definitions for line in ("", "", *lines)]
 
@@ -57,6 +59,8 @@ def _names(lines: Iterable[str]) -> set[str]:
 def _imports(code: Sequence[str]) -> list[str]:
     names = _names(code)
     standard = [line for name, line in STANDARD.items() if name in names]
+    typing = ", ".join(name for name in TYPING if name in names)
+    standard += [f"from typing import {typing}"] if typing else []
     torch = ["import torch"] if "torch" in names else []
     functional = ["import torch.nn.functional as F"] if "F" in names else []
     tensor = "Tensor, nn" if "Tensor" in names else "nn"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from archspec.backends.torch.module import Module
 
 MAX_DEPTH = 5
+DEVICE, DTYPE = "@device", "@dtype"  # among the sizes that a method is told; no size is called so
 
 Operands = Sequence[Value | None]
 
@@ -72,26 +73,34 @@ class Body:
         return python(number.expr, lambda word: f"self.{module.attribute(word)}", module.parts.require)
 
     def told(self, size: str) -> str:
-        """The parameter by which the method is told a size that it cannot see."""
+        """The parameter by which the method is told a size, the device or the dtype that it cannot see."""
         if size not in self.module.sizes:
-            word = size
+            word = size.removeprefix("@")
             while word in READ or word in self.variables.holds:
                 word += "_"
             self.module.sizes[size] = word
         return self.module.sizes[size]
 
     def device(self) -> str:
-        return f"{self._tensor(lambda value: True)}.device"
+        tensor = self._tensor(lambda value: True)
+        return f"{tensor}.device" if tensor else self.told(DEVICE)
+
+    def handed(self, size: str) -> str:
+        """What a module in here is handed for a size, the device or the dtype that it cannot see."""
+        if size in (DEVICE, DTYPE):
+            return self.device() if size == DEVICE else self.model_dtype()
+        return self.number(n.symbol(size)).text
 
     def model_dtype(self) -> str:
-        return f"{self._tensor(lambda value: value.type.dtype == 'float')}.dtype"
+        tensor = self._tensor(lambda value: value.type.dtype == "float")
+        return f"{tensor}.dtype" if tensor else self.told(DTYPE)
 
-    def _tensor(self, fits_in: Callable[[Value], bool]) -> str:
+    def _tensor(self, fits_in: Callable[[Value], bool]) -> str | None:
         """A tensor to ask for its device or dtype: a variable, else a parameter."""
         held = (name for name, v in self.variables.holds.items() if not v.optional and fits_in(v))
         found = next(held, None)
         path = None if found else self.module.any_parameter()
-        return found or (f"self.{path}" if path else "next(self.parameters())")
+        return found or (f"self.{path}" if path else None)
 
     # values
 

@@ -34,7 +34,7 @@ Types: TypeAlias = Mapping[str, TensorType]
 
 
 def initialiser(init: Init, number: NumberText) -> str:
-    """The statement that fills a parameter, with `{}` for the parameter: `nn.init.normal_({}, std=0.02)`."""
+    """The statement that fills a parameter: `nn.init.normal_({}, std=0.02)`, with `{}` or `{0}` for it."""
     a, b = number(init.a), None if init.b is None else number(init.b)
     match init.kind:
         case "normal" | "trunc_normal":
@@ -47,6 +47,8 @@ def initialiser(init: Init, number: NumberText) -> str:
             known = {0: "zeros_", 1: "ones_"}
             short = next((name for value, name in known.items() if says(a, value)), None)
             return _fill(short) if short else _fill("constant_", a)
+        case "sinusoids":
+            return f"{{0}}.copy_(sinusoids(*{{0}}.shape, {a}, {b}))"
         case _:
             raise InternalError(Diagnostic("B003", f"nothing starts a parameter as '{init.kind}'"))
 

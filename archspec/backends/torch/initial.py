@@ -145,6 +145,8 @@ class _Starts:
                     yield f"{loop}{layer}.{name.removeprefix(f'{loop}*.')}", starts[name]
 
     def _statement(self, init: Init, scopes: Scopes, *, by_torch: bool) -> str:
+        if init.kind == "sinusoids":
+            self.model.parts.require("runtime:positions.sinusoids")
         if init.kind != "fan_in":
             return initialiser(init, lambda number: self._number(number, scopes))
         bound = init.a**-0.5

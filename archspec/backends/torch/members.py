@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from archspec.backends.torch.construct import construct
 from archspec.backends.torch.layers import module_list, repeat_lines
 from archspec.backends.torch.layout import statement
-from archspec.ir.graph import Call, Param, Region, Repeat
+from archspec.backends.torch.ops.write import says, tuple_
+from archspec.ir.graph import Call, Init, Param, Region, Repeat
 
 if TYPE_CHECKING:
     from archspec.backends.torch.module import Module
@@ -24,13 +25,23 @@ def init_lines(module: Module) -> list[str]:
 
 
 def _param_lines(module: Module, param: Param) -> list[str]:
-    shape = ", ".join(map(module.number, param.value.type.shape)) or "()"
+    sizes = [module.number(size) for size in param.value.type.shape]
     if param.trainable:
+        shape = ", ".join(sizes) or "()"
         return statement(f"self.{param.name} = ", f"nn.Parameter(torch.empty({shape}))", 8)
-    value = module.number(param.init.a)
-    known = {"0": f"torch.zeros({shape})", "1": f"torch.ones({shape})"}
-    made = known.get(value, f"torch.full(({shape},), {value})")
-    return statement("", f'self.register_buffer("{param.name}", {made})', 8)
+    return statement("", f'self.register_buffer("{param.name}", {_made(module, param.init, sizes)})', 8)
+
+
+def _made(module: Module, init: Init, sizes: list[str]) -> str:
+    """The tensor that a buffer is at first."""
+    value = module.number(init.a)
+    if init.kind == "sinusoids" and init.b is not None:
+        module.parts.require("runtime:positions.sinusoids")
+        return f"sinusoids({', '.join([*sizes, value, module.number(init.b)])})"
+    shape = ", ".join(sizes) or "()"
+    known = {0: f"torch.zeros({shape})", 1: f"torch.ones({shape})"}
+    made = next((text for number, text in known.items() if says(value, number)), None)
+    return made or f"torch.full({tuple_(sizes)}, {value})"
 
 
 def _calls(region: Region) -> dict[str, list[Call] | Repeat]:

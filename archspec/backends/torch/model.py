@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archspec.backends.torch.classes import Classes, model_name
-from archspec.backends.torch.forward import Body, shape_text
+from archspec.backends.torch.forward import DTYPE, Body, shape_text
 from archspec.backends.torch.initial import init_method
 from archspec.backends.torch.layout import docstring, statement, wrapped
 from archspec.backends.torch.members import init_lines
@@ -17,7 +17,7 @@ from archspec.backends.torch.words import ATTRIBUTES, METHODS, READ, refuse
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.errors import Diagnostic, UnsupportedError
-from archspec.ir.graph import Graph, Node, Region, Value
+from archspec.ir.graph import Graph, Node, Region, Repeat, Value, walk
 
 
 @dataclass(slots=True)
@@ -40,7 +40,8 @@ class Model:
         Raises `UnsupportedError` for what cannot be written.
         """
         refuse((v.name for v in graph.inputs), READ, "an input")
-        classes = Classes(root, graph.dims, ambiguous)
+        inside = (node.rows for _, r, _ in walk(root) for node in r.nodes if isinstance(node, Repeat))
+        classes = Classes(root, (*graph.dims, *dict.fromkeys(filter(None, inside))), ambiguous)
         numbers = frozenset(name for name, value in root.bindings if isinstance(value, Num))
         model = cls(graph, root, Module(classes, root, numbers), classes)
         methods = METHODS | {f"loss_{loss.name}" for loss in graph.losses}
@@ -99,6 +100,8 @@ class Model:
         body.lines += statement("return ", texts[0] if len(texts) == 1 else f"Output({', '.join(texts)})", 8)
         if "past" in self.module.sizes:
             body.lines.insert(0, f"        past = {self._past()}")
+        if DTYPE in self.module.sizes:  # nothing in the model has the dtype that it is built in
+            body.lines.insert(0, f"        {self.module.sizes[DTYPE]} = torch.get_default_dtype()")
         self.module.lines = body.lines
         self.module.takes_cache = bool(self.module.cache.slots)
 
@@ -109,17 +112,17 @@ class Model:
         """
         length = self.module.cache.length()
         if not length and self.module.cache.slots:
-            message = "positions count on while decoding, but no causal attention counts the tokens seen"
+            message = "positions count on while decoding, but nothing along the size that streams counts the tokens seen"
             raise UnsupportedError(Diagnostic("U004", message, None, "take 'stream' out of the spec"))
         return f"{length} if cache is not None else 0" if length else "0"
 
     def _write_defaults(self, body: Body, defaults: Region) -> None:
-        """`if x is None: x = …`, each in turn."""
+        """`if x is None: x = …`, each in turn: the next ones read x as it is then."""
         read = {v.name for v in self.inputs()}
+        given = [v for v in self.inputs() if v.name not in self.defaulted()]
         for output in (output for output in defaults.outputs if output.name in read):
             inner = Body(self.module, defaults, indent=12)
-            needed = _needed(defaults, output)
-            given = [v for v in self.inputs() if v.name not in self.defaulted()]
+            needed = _needed(defaults, output, {v.name for v in given})
             inner.begin(given, needed, (output,))
             for node in needed:
                 write_node(inner, node, needed)
@@ -128,6 +131,7 @@ class Model:
             body.lines += inner.lines
             if text != output.name:
                 body.lines += statement(f"{output.name} = ", text, 12, shape_text(output.type))
+            given.append(output)
 
     # text
 
@@ -176,13 +180,13 @@ class Model:
         return ["", *head, doc, *statement("return ", self.module.cache.empty("self"), 8)]
 
 
-def _needed(region: Region, output: Value) -> tuple[Node, ...]:
-    """The nodes that an output is computed from."""
+def _needed(region: Region, output: Value, given: set[str]) -> tuple[Node, ...]:
+    """The nodes that an output is computed from, where some values are there already."""
     wanted, kept = {output.name}, list[Node]()
     for node in reversed(region.nodes):
         if any(o.name in wanted for o in node.outputs):
             kept.append(node)
-            wanted |= {v.name for v in node.inputs if v is not None}
+            wanted |= {v.name for v in node.inputs if v is not None} - given
     return tuple(reversed(kept))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archspec.backends.torch.cache import Layout
 from archspec.backends.torch.construct import leaf_text
 from archspec.backends.torch.copied import runtime_names
-from archspec.backends.torch.forward import Body, shape_text
+from archspec.backends.torch.forward import DEVICE, DTYPE, Body, shape_text
 from archspec.backends.torch.layout import docstring, statement, wrapped
 from archspec.backends.torch.members import init_lines
 from archspec.backends.torch.nodes import write_nodes
@@ -187,7 +187,8 @@ class Module:
         inputs = (
             f"{self.words[v.name]}: Tensor" + (" | None" if v.optional else "") for v in self.region.inputs
         )
-        sizes = (f"{word}: int" for word in self.sizes.values())
+        kinds = {DEVICE: "torch.device", DTYPE: "torch.dtype"}
+        sizes = (f"{word}: {kinds.get(size, 'int')}" for size, word in self.sizes.items())
         return ["self", *inputs, *sizes, *self.cache_parameter()]
 
     def cache_parameter(self) -> list[str]:

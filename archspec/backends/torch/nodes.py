@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 from archspec.backends.base import Rule, Unsupported
 from archspec.backends.torch.attend import attend, mask, masked_bias
 from archspec.backends.torch.code import Code
-from archspec.backends.torch.dialect import Attend, Layers, Mask, MaskedBias
+from archspec.backends.torch.dialect import Attend, InPieces, Layers, Mask, MaskedBias
+from archspec.backends.torch.experts import experts
 from archspec.backends.torch.forward import Body
 from archspec.backends.torch.layers import cycled
 from archspec.backends.torch.ops import RULES
+from archspec.backends.torch.pieces import pieces
 from archspec.backends.torch.scope import stem
-from archspec.backends.torch.state import append, exclusive, held_back, hold
+from archspec.backends.torch.state import append, exclusive, held_back, hold, keep, recall
 from archspec.backends.torch.words import RESERVED
 from archspec.dims import num as n
 from archspec.errors import Diagnostic, UnsupportedError
 from archspec.ir.graph import Apply, Call, Node, Repeat, Value
 from archspec.ir.ops.elementwise import Dropout
-from archspec.ir.ops.state import Append, Hold
+from archspec.ir.ops.state import Append, Hold, Keep, Recall
 from archspec.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -60,13 +62,21 @@ def write_node(body: Body, node: Node, nodes: Sequence[Node]) -> None:
     match node:
         case Call():
             call(body, node)
-        case Repeat():
+        case Repeat(rows=None):
             repeat(body, node)
+        case Repeat():
+            experts(body, node)
         case Apply(op=Hold() as op):
             inner = [nodes[position] for position in sorted(exclusive(nodes, node))]
             hold(body, node, op, lambda: _write_all(body, inner, nodes))
         case Apply(op=Append() as op):
             append(body, node, op)
+        case Apply(op=Recall() as op):
+            recall(body, node, op)
+        case Apply(op=Keep() as op):
+            keep(body, node, op)
+        case Apply(op=InPieces() as op):
+            pieces(body, node, op, write_nodes)
         case Apply(op=Mask() as op):
             mask(body, node, op)
         case Apply(op=MaskedBias()):
@@ -120,7 +130,7 @@ def call(body: Body, node: Call) -> None:
 def _given(body: Body, module: Module, inputs: Sequence[Value]) -> list[str]:
     """What a child's forward is handed: its tensors, and sizes that it cannot see."""
     fresh = module.takes_cache and not module.cache.slots  # this call of the module keeps nothing
-    sizes = ["0" if fresh and s == "past" else body.number(n.symbol(s)).text for s in module.sizes]
+    sizes = ["0" if fresh and s == "past" else body.handed(s) for s in module.sizes]
     return [body.text(value) for value in inputs] + sizes
 
 
@@ -134,7 +144,7 @@ def repeat(body: Body, node: Repeat) -> None:
     rest = _fed(body, node)
     names = [_carry(body, i, node) for i in range(count)]
     module = body.module.layers(node)[0]
-    sizes = [body.number(n.symbol(size)).text for size in module.sizes]
+    sizes = [body.handed(size) for size in module.sizes]
     cache = body.module.cache.of(node)
     part = [f"{cache}[i] if cache is not None else None"] if cache else []
     given = [*names, *rest, *sizes, *part]

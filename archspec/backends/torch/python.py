@@ -73,6 +73,8 @@ def _call(expr: Call, args: list[Code], need: Need) -> Code:
     if expr.function == "round_up":
         x, multiple = args
         return Code(f"-(-{x.inside(UNARY)} // {multiple.inside(UNARY)}) * {multiple.inside(UNARY)}", PRODUCT)
+    if expr.function == "whole":
+        return Code(f"int({args[0].text})")
     if expr.function in _MATH:
         need("import math")
     prefix = "math." if expr.function in _MATH else ""

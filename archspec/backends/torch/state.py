@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from archspec.backends.torch.forward import Body, shape_text
 from archspec.errors import Diagnostic, UnsupportedError
 from archspec.ir.graph import Apply, Node, Value
-from archspec.ir.ops.state import Append, Hold
+from archspec.ir.ops.state import Append, Hold, Keep, Recall
 
 GROWS_ALONG = 2
 
@@ -31,6 +31,30 @@ def append(body: Body, node: Apply, op: Append) -> None:
     body.indent += 4
     body.write(", ".join(names), f"{cache}.append({', '.join(given)})", shape_text(node.outputs[0].type))
     body.indent -= 4
+
+
+def recall(body: Body, node: Apply, op: Recall) -> None:
+    """`if cache is not None: h = cache.recall(h)`, behind what it starts from."""
+    old, new = node.inputs[0], node.outputs[0]
+    body.flush()
+    given = body.text(old)
+    body.variables.read(body.reads(node.inputs))
+    name = _grown(body, old, new)
+    if name != given:
+        body.write(name, given, shape_text(new.type))
+    body.line("if cache is not None:")
+    body.line(f"    {name} = {body.module.cache.of(op.state)}.recall({name})")
+
+
+def keep(body: Body, node: Apply, op: Keep) -> None:
+    """`if cache is not None: cache.keep(h, tokens)`."""
+    tokens, x = body.number(op.tokens).text, body.text(node.inputs[0])
+    body.variables.read(body.reads(node.inputs))
+    body.line("if cache is not None:")
+    body.line(f"    {body.module.cache.of(op.state)}.keep({x}, {tokens})")
+    used = node.inputs[0]
+    if used is not None:
+        body.pending.pop(used.name, None)
 
 
 def _grown(body: Body, old: Value | None, new: Value) -> str:

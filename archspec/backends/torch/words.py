@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from archspec.errors import Diagnostic, Span, UnsupportedError
 
 # What the code of a method reads besides its own variables.
-GLOBALS = frozenset({"torch", "F", "nn", "math", "Tensor", "NamedTuple", "Output", "KVCache", "Held"})
+GLOBALS = frozenset(
+    {"torch", "F", "nn", "math", "Tensor", "NamedTuple", "Output", "KVCache", "Held", "Carried"}
+)
 READ = GLOBALS | frozenset(
     {
         "abs",

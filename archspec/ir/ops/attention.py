@@ -73,19 +73,30 @@ class Attention(Op, frozen=True):
         require(not unknown, "T015", f"the mask reads {', '.join(unknown)}, but is not given it")
 
 
-class RopeTable(Op, frozen=True):
-    """Angles position * theta^(-2i / dim) for i < dim / 2 (Su et al. 2021), in fp32.
-
-    positions [..., S] -> cos, sin [..., S, dim / 2].
-    """
+class RopeFrequencies(Op, frozen=True):
+    """theta^(-2i / dim) radians per position for i < dim / 2 (Su et al. 2021), in fp32: [dim / 2]."""
 
     dim: Num
     theta: Num
 
-    def infer(self, positions: TensorType) -> tuple[TensorType, ...]:
+    def infer(self) -> tuple[TensorType, ...]:
         width = whole(self.dim, "rope's width", 2)
         require(width % 2 == 0, "T008", f"rope turns pairs: {self.dim.described()} is odd")
-        table = TensorType("float32", (*positions.shape, n.num(width // 2)))
+        return (TensorType("float32", (n.num(width // 2),)),)
+
+
+class RopeTable(Op, frozen=True):
+    """cos and sin of position * frequency, times `scale`, in fp32.
+
+    positions [..., S], frequencies [F] in radians per position -> cos, sin [..., S, F].
+    """
+
+    scale: Num = n.num(1)
+
+    def infer(self, positions: TensorType, frequencies: TensorType) -> tuple[TensorType, ...]:
+        fits = frequencies.rank == 1 and is_float(frequencies.dtype)
+        require(fits, "T005", f"rope takes frequencies as float [dim / 2], not {frequencies}")
+        table = TensorType("float32", (*positions.shape, *frequencies.shape))
         return table, table
 
 

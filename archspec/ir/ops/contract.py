@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, broadcast, divides, is_float, promote, require, same_size, whole
@@ -84,8 +85,11 @@ class Conv(Op, frozen=True):
         free = before + after - reach - 1
         fits = not size.static or whole(size, "conv: the input") + free >= 0
         require(fits, "T004", f"conv: a kernel that reaches {reach + 1} does not fit {size.described()}")
-        if whole(self.stride[i], "conv: the stride", 1) == 1:
-            return size + (free + 1)
+        stride = whole(self.stride[i], "conv: the stride", 1)
+        if free == -stride:  # side by side, as patches are
+            return size // self.stride[i]
+        if stride == 1:
+            return size + (free + 1) if size.static else n.num((size + (free + 1)).size)
         return (size + free) // self.stride[i] + 1
 
 

@@ -63,7 +63,8 @@ class TopK(Op, frozen=True):
         require(
             not last.static or k <= whole(last, "the last size"),
             "T004",
-            f"top {self.k} of {last.described()}",
+            f"the {self.k.described()} largest of only {last.described()}",
+            "take fewer of them",
         )
         shape = (*x.shape[:-1], self.k)
         return TensorType(x.dtype, shape), TensorType("int64", shape)

@@ -144,6 +144,25 @@ class Take(Op, frozen=True):
         return (x.with_shape(*index.shape),)
 
 
+class Scatter(Op, frozen=True):
+    """Zeros, `size` of them along `axis`, but out[.., index[.., i, ..], ..] = x[.., i, ..]: `take` undone.
+
+    What meets in one place is summed.
+    """
+
+    axis: int
+    size: Num
+
+    def infer(self, x: TensorType, index: TensorType) -> tuple[TensorType, ...]:
+        axis = axis_of(x, self.axis)
+        require(index.dtype in INTEGERS, "T006", f"an index is integer, not {index.dtype}")
+        require(x.dtype != "bool", "T007", "scatter sums, so it does not take bool", "cast it")
+        require(index.rank == x.rank, "T005", f"scatter of {x} by {index}: different numbers of axes")
+        for i, (a, b) in enumerate(zip(x.shape, index.shape, strict=True)):
+            same_size(a, b, f"scatter, axis {i} of the index")
+        return (x.with_shape(*x.shape[:axis], self.size, *x.shape[axis + 1 :]),)
+
+
 class Flip(Op, frozen=True):
     """Elements in reverse order along `axis`."""
 

@@ -42,6 +42,14 @@ class Random(Op, frozen=True):
         return (TensorType("float", self.shape),)
 
 
+class Otherwise(Op, frozen=True):
+    """`x`, or `y` where x is absent at run time; both are of one type."""
+
+    def infer(self, x: TensorType | None, y: TensorType) -> tuple[TensorType, ...]:
+        require(x is None or x == y, "T003", f"{x}, or otherwise {y}: both must be of one type")
+        return (y,)
+
+
 class Cast(Op, frozen=True):
     """The same numbers in another dtype. `float` is the dtype the model is built in."""
 

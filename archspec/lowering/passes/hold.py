@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archspec.dims import poly
-from archspec.ir.graph import Apply, Call, Graph, Node, Region, Repeat, State, Value
+from archspec.ir.graph import Apply, Graph, Node, Region, State, Value
 from archspec.ir.ops.state import Hold
 
 
 def hold_static(graph: Graph) -> Graph:
-    """Afterwards each result of a module that does not stream, but is read by what does, is held."""
+    """Afterwards what a module computes that does not stream, but is read by what does, is held."""
     if graph.stream is None:
         return graph
     growing = {graph.stream, "past"}
@@ -26,7 +26,7 @@ def hold_static(graph: Graph) -> Graph:
 
 def _static(root: Region, streaming: set[str]) -> list[Value]:
     """Results of modules that do not stream, read by nodes that do."""
-    modules = [node for node in root.nodes if isinstance(node, Call | Repeat) and not _stateful(node)]
+    modules = [node for node in root.nodes if _computes(node) and not _stateful(node)]
     growing = [node for node in root.nodes if any(o.name in streaming for o in node.outputs)]
     read = {v.name for node in growing for v in node.inputs if v is not None}
     return [v for node in modules for v in node.outputs if v.name not in streaming and v.name in read]
@@ -44,6 +44,11 @@ def _streaming(region: Region, growing: set[str]) -> set[str]:
 
 def _grows(value: Value, growing: set[str]) -> bool:
     return any(isinstance(d.value, poly.Poly) and poly.symbols(d.value) & growing for d in value.type.shape)
+
+
+def _computes(node: Node) -> bool:
+    """Whether a module does more than to hand out a parameter."""
+    return any(region.nodes for region in node.regions)
 
 
 def _stateful(node: Node) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archspec.ir.graph import Apply, Call, Graph, Node, Region, Repeat
-from archspec.ir.ops.state import Append, Hold
+from archspec.ir.ops.state import Stateful
 
 
 def trim(graph: Graph) -> Graph:
@@ -19,7 +19,7 @@ def trimmed(region: Region) -> Region:
     kept: list[Node] = []
     for node in reversed(region.nodes):
         if isinstance(node, Apply):
-            if not (isinstance(node.op, Append | Hold) or any(o.name in live for o in node.outputs)):
+            if not (isinstance(node.op, Stateful) or any(o.name in live for o in node.outputs)):
                 continue
         elif isinstance(node, Call):
             node = _call(node)
@@ -44,10 +44,9 @@ def _call(node: Call) -> Call:
 
 def _repeat(node: Repeat) -> Repeat:
     variants = tuple(trimmed(v) for v in node.variants)
-    carried = len(node.outputs)
     kept = [
         i for i in range(len(node.inputs))
-        if i < carried or any(v.inputs[i].name in _reads(v) for v in variants)
+        if i < node.own or any(v.inputs[i].name in _reads(v) for v in variants)
     ]  # fmt: skip
     variants = tuple(replace(v, inputs=tuple(v.inputs[i] for i in kept)) for v in variants)
     return replace(node, variants=variants, inputs=tuple(node.inputs[i] for i in kept))

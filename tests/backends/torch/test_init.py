@@ -197,6 +197,7 @@ STARTS = {
     "nn.init.zeros_({})": Init("constant", n.num(0.0)),
     "nn.init.ones_({})": Init("constant", n.num(1)),
     "nn.init.constant_({}, eps)": Init("constant", EPS),
+    "{0}.copy_(sinusoids(*{0}.shape, eps, 3))": Init("sinusoids", EPS, n.num(3)),
 }
 
 

@@ -18,6 +18,7 @@ from archspec.ir.ops.shape import (
     Permute,
     Reshape,
     Roll,
+    Scatter,
     Slice,
     Split,
     Take,
@@ -132,6 +133,15 @@ def gather(op: Gather, args: Args, place: Emission) -> Code:
 def take(op: Take, args: Args, place: Emission) -> Code:
     index = _index(place, operand(args, 1))
     return method(operand(args), "gather", axis_text(type_of(place), op.axis), index)
+
+
+@RULES.rule(Scatter)
+def scatter(op: Scatter, args: Args, place: Emission) -> Code:
+    place.require("runtime:scatter.scatter")
+    index = operand(args, 1)
+    index = index if type_of(place, 1).dtype == "int64" else cast(place, index, "int64")
+    axis = axis_text(type_of(place), op.axis)
+    return Code(f"scatter({operand(args).text}, {index.text}, {axis}, {numbers(place)(op.size)})")
 
 
 def _index(place: Emission, index: Code) -> Code:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from archspec.backends.torch.code import Code, Emission
+from archspec.backends.torch.code import BIT_OR, LAMBDA, OR, Code, Emission
 from archspec.backends.torch.ops.dtypes import cast, dtype
 from archspec.backends.torch.ops.rules import RULES, Args, operand, type_of
 from archspec.backends.torch.ops.write import call, numbers, option, says, tuple_
-from archspec.ir.ops.source import Cast, Full, Iota, Random
+from archspec.ir.ops.source import Cast, Full, Iota, Otherwise, Random
 
 
 @RULES.rule(Iota)
@@ -34,6 +34,14 @@ def random(op: Random, args: Args, place: Emission) -> Code:
     sizes = [numbers(place)(d) for d in op.shape] or ["()"]
     function = "torch.randn" if op.kind == "normal" else "torch.rand"
     return call(place, function, *sizes, dtype=dtype(place, "float"), device=place.device())
+
+
+@RULES.rule(Otherwise)
+def otherwise(op: Otherwise, args: Args, place: Emission) -> Code:
+    x, y = args[0], operand(args, 1)
+    if x is None:
+        return y
+    return Code(f"{x.inside(OR)} if {x.inside(BIT_OR)} is not None else {y.inside(OR)}", LAMBDA)
 
 
 @RULES.rule(Cast)

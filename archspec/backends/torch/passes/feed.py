@@ -21,7 +21,7 @@ def feed_layers(root: Region) -> Region:
 
 
 def _fed(node: Node) -> Node:
-    if not isinstance(node, Repeat) or len(node.variants) == 1:
+    if not isinstance(node, Repeat) or len(node.variants) == 1 or node.rows:
         return node
     first = range(len(node.outputs))
     reads = [_reads(variant, len(first)) for variant in node.variants]
@@ -36,8 +36,9 @@ def _fed(node: Node) -> Node:
     ]
     alike = tuple(_alike(variants))
     return Layers(
-        node.name, alike, node.schedule, node.count, node.inputs, node.outputs, node.shared, node.span, feeds
-    )
+        node.name, alike, node.schedule, node.count, node.inputs, node.outputs, node.shared, node.span,
+        feeds=feeds,
+    )  # fmt: skip
 
 
 def _reads(region: Region, carried: int) -> list[int]:

@@ -12,13 +12,14 @@ from archspec.dims.num import Num, outward
 from archspec.dims.num import Value as Setting
 from archspec.ir.graph import Apply, Call, Node, Region, Repeat, Value
 from archspec.ir.op import Op
-from archspec.ir.ops.attention import RopeTable
+from archspec.ir.ops.attention import RopeFrequencies, RopeTable
+from archspec.ir.ops.elementwise import Arith, Clamp, Compare, CompareScalar, Logic, Map, Scalar, Where
 from archspec.ir.ops.shape import Reshape
-from archspec.ir.ops.source import Iota
+from archspec.ir.ops.source import Cast, Iota
 from archspec.ir.types import TensorType
 
-ROOTS = (Mask, MaskedBias, RopeTable)
-HELPERS = (Iota, Reshape)
+ROOTS = (Mask, MaskedBias, RopeFrequencies, RopeTable)
+HELPERS = (Iota, Reshape, Cast, Map, Arith, Scalar, Compare, CompareScalar, Logic, Where, Clamp)
 
 Pairs: TypeAlias = list[tuple[Value, Value]]
 """A value in a region, and what it is outside."""
@@ -49,7 +50,7 @@ class _Around:
         if isinstance(node, Apply):
             return [node]
         before: list[Node] = []
-        carried = len(node.outputs) if isinstance(node, Repeat) else 0
+        carried = node.own if isinstance(node, Repeat) else 0
         lifted = [_lift(hoist(region), carried) for region in node.regions]
         pairs = [self._placed(region, given_up, node, before) for region, given_up in lifted]
         extra = tuple(dict.fromkeys(outer for found in pairs for _, outer in found))

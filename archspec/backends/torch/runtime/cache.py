@@ -33,3 +33,20 @@ class Held:
 
     def keep(self, *parts: Tensor) -> None:
         self.kept = parts
+
+
+class Carried:
+    """What each step of decoding leaves to the next: the last of a recurrence, or of what a filter reads."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.kept: Tensor | None = None
+
+    def recall(self, initial: Tensor) -> Tensor:
+        """What was kept; `initial` at the first step."""
+        return initial if self.kept is None else self.kept
+
+    def keep(self, x: Tensor, tokens: int) -> None:
+        """Leave a copy of x to the next step, which begins `tokens` later."""
+        self.kept = x.clone()
+        self.length += tokens

@@ -4,11 +4,17 @@ import torch
 from torch import Tensor
 
 
-def rope_table(positions: Tensor, dim: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Angles position * theta^(-2i / dim), i < dim / 2: [..., S] -> cos, sin [..., S, dim / 2], fp32."""
-    exponent = torch.arange(0, dim, 2, device=positions.device).float() / dim
-    angles = positions[..., None].float() * (1.0 / theta**exponent)
-    return angles.cos(), angles.sin()
+def rope_frequencies(dim: int, theta: float, device: torch.device | None = None) -> Tensor:
+    """theta^(-2i / dim) radians per position, i < dim / 2: [dim / 2], fp32."""
+    exponent = torch.arange(0, dim, 2, device=device).float() / dim
+    return 1.0 / theta**exponent
+
+
+def rope_table(positions: Tensor, frequencies: Tensor, scale: float = 1.0) -> tuple[Tensor, Tensor]:
+    """cos and sin of position * frequency, times scale: [..., S], [F] -> two [..., S, F], fp32."""
+    angles = positions[..., None].float() * frequencies.float()
+    cos, sin = angles.cos(), angles.sin()
+    return (cos, sin) if scale == 1.0 else (cos * scale, sin * scale)
 
 
 def apply_rope_half(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

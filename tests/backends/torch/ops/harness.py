@@ -19,6 +19,7 @@ from archspec.dims import poly
 from archspec.dims.expr import Binary, Unary, write
 from archspec.dims.num import Num
 from archspec.ir.op import Op
+from archspec.ir.ops.source import Otherwise
 from archspec.ir.types import TensorType, is_float
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -125,7 +126,11 @@ def text(op: Op, *types: TensorType | None, names: str = "x y z w v") -> str:
 
 
 def run(checked: Case, tensors: list[Tensor | None], model: torch.dtype, loose: bool) -> Any:
-    """The value of what the rule writes, over operands that bind loosely or are names."""
+    """The value of what the rule writes, over operands that bind loosely or are names.
+
+    `otherwise` takes an input, which is a name, and computes the other side only where it is absent.
+    """
+    loose = loose and not isinstance(checked.op, Otherwise)
     seen: list[int] = []
 
     def see(index: int) -> Tensor | None:

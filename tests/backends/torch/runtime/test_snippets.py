@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archspec.backends.torch.runtime import activation, norm, rope
+from archspec.backends.torch.runtime import activation, experts, norm, positions, rope, scatter
 
 Turn: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
 Norm: TypeAlias = Callable[[Tensor, Tensor, float], Tensor]
-MODULES = (activation, norm, rope)
+MODULES = (activation, experts, norm, positions, rope, scatter)
 FUNCTIONS = [
     function
     for module in MODULES
@@ -48,7 +48,7 @@ def test_quick_gelu_is_close_to_gelu():
 
 def test_the_rope_table_is_exact_at_far_positions():
     positions = torch.tensor([0, 1, 4095, 131_071])
-    cos, sin = rope.rope_table(positions, 128, 500_000.0)
+    cos, sin = rope.rope_table(positions, rope.rope_frequencies(128, 500_000.0))
     exponent = torch.arange(0, 128, 2, dtype=torch.float64) / 128
     angles = positions[:, None].double() * 500_000.0**-exponent
     assert cos.dtype == sin.dtype == torch.float32
@@ -60,7 +60,7 @@ def test_the_rope_table_is_exact_at_far_positions():
 def test_rope_keeps_lengths_and_sees_only_distances(apply: Turn):
     torch.manual_seed(0)
     q, k = torch.randn(2, 1, 3, 1, 16).double()
-    near, far = (rope.rope_table(torch.tensor([p, p + 4]), 16, 100.0) for p in (3, 40))
+    near, far = (rope.rope_table(torch.tensor([p, p + 4]), rope.rope_frequencies(16, 100.0)) for p in (3, 40))
 
     def score(table: tuple[Tensor, Tensor]) -> Tensor:
         cos, sin = table
@@ -75,7 +75,7 @@ def test_rope_keeps_lengths_and_sees_only_distances(apply: Turn):
 @pytest.mark.parametrize("apply", [rope.apply_rope_half, rope.apply_rope_interleaved])
 def test_rope_leaves_the_features_behind_the_table(apply: Turn):
     x = torch.randn(2, 3, 5, 12)
-    cos, sin = rope.rope_table(torch.arange(5), 8, 100.0)
+    cos, sin = rope.rope_table(torch.arange(5), rope.rope_frequencies(8, 100.0))
     turned = apply(x, cos, sin)
     assert turned[..., 8:].equal(x[..., 8:])
     assert not torch.allclose(turned[..., :8], x[..., :8])
@@ -91,7 +91,7 @@ def test_snippets_compile_without_breaks():
     x = torch.randn(1, 2, 5, 8)
 
     def model(x: Tensor) -> Tensor:
-        cos, sin = rope.rope_table(torch.arange(x.shape[2]), 8, 100.0)
+        cos, sin = rope.rope_table(torch.arange(x.shape[2]), rope.rope_frequencies(8, 100.0))
         y = rope.apply_rope_half(x, cos, sin) + rope.apply_rope_interleaved(x, cos, sin)
         return norm.rms_norm_fp32(norm.rms_norm(y, torch.ones(8), 1e-6), torch.ones(8), 1e-6)
 

@@ -6,11 +6,12 @@ from tests.backends.torch.ops.cases import (
     elementwise,
     loss,
     norm,
+    recurrence,
     reduce,
     shape,
     source,
     spatial,
 )
 
-FAMILIES = (source, shape, elementwise, reduce, contract, norm, spatial, attention, loss)
+FAMILIES = (source, shape, elementwise, reduce, recurrence, contract, norm, spatial, attention, loss)
 CASES = [case for family in FAMILIES for case in family.CASES]

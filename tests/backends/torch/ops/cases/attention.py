@@ -5,14 +5,18 @@ from typing import Any
 import numpy as np
 
 from archspec.dims import num as n
-from archspec.ir.ops.attention import Rope, RopeTable
+from archspec.ir.ops.attention import Rope, RopeFrequencies, RopeTable
 from tests.backends.torch.ops.harness import HEADS, Array, B, S, case, f, i
 
 
-def table(dim: int, theta: float) -> Any:
-    def reference(positions: Array) -> list[Array]:
-        angles = np.multiply.outer(positions, theta ** (-2 * np.arange(dim // 2) / dim))
-        return [np.cos(angles), np.sin(angles)]
+def frequencies(dim: int, theta: float) -> Any:
+    return lambda: theta ** (-2 * np.arange(dim // 2) / dim)
+
+
+def table(scale: float) -> Any:
+    def reference(positions: Array, frequencies: Array) -> list[Array]:
+        angles = np.multiply.outer(positions, frequencies)
+        return [scale * np.cos(angles), scale * np.sin(angles)]
 
     return reference
 
@@ -36,8 +40,10 @@ def tables(*lead: n.Num, width: int) -> tuple[Any, Any]:
 
 
 CASES = [
-    case(RopeTable(n.num(6), n.num(100.0)), i(50, S), of=table(6, 100.0)),
-    case(RopeTable(HEADS, n.num(10000)), i(50, B, S), of=table(4, 10000.0)),
+    case(RopeFrequencies(n.num(6), n.num(100.0)), of=frequencies(6, 100.0)),
+    case(RopeFrequencies(HEADS, n.num(10000)), of=frequencies(4, 10000.0)),
+    case(RopeTable(), i(50, S), f(3, dtype="float32"), of=table(1.0)),
+    case(RopeTable(n.num(1.25)), i(50, B, S), f(3), of=table(1.25)),
     *(
         case(Rope(layout), f(B, HEADS, S, width), *tables(*lead, width=3), of=turned(layout))
         for layout in ("half", "interleaved")

@@ -3,6 +3,8 @@
 # A reference is a lambda over arrays of any kind.
 # pyright: reportUnknownLambdaType=false
 
+from collections.abc import Callable
+
 import numpy as np
 
 from archspec.dims import num as n
@@ -15,6 +17,7 @@ from archspec.ir.ops.shape import (
     Permute,
     Reshape,
     Roll,
+    Scatter,
     Slice,
     Split,
     Take,
@@ -50,6 +53,20 @@ def permute(x: Operand, *axes: int) -> Case:
 
 def expand(x: Operand, *shape: n.Num | int) -> Case:
     return case(Expand(dims(*shape)), x, of=lambda a: np.broadcast_to(a, concrete(dims(*shape))))
+
+
+def scattered(axis: int, size: int) -> Callable[[Array, Array], Array]:
+    def reference(x: Array, index: Array) -> Array:
+        shape = list(x.shape)
+        shape[axis] = size
+        out = np.zeros(shape, x.dtype)
+        for place in np.ndindex(*x.shape):
+            to = list(place)
+            to[axis] = int(index[place])
+            out[tuple(to)] += x[place]
+        return out
+
+    return reference
 
 
 def pad(x: Operand, axis: int, before: int, after: int, value: float = 0) -> Case:
@@ -129,6 +146,9 @@ CASES = [
     case(Take(-1), f(B, 9), i(9, B, 3), of=lambda x, k: np.take_along_axis(x, k, -1)),
     case(Take(1), f(B, 9, 2), i(9, B, 3, 2, dtype="uint8"), of=lambda x, k: np.take_along_axis(x, k, 1)),
     case(Take(0), f(9, 2), i(9, 3, 2, dtype="int32"), of=lambda x, k: np.take_along_axis(x, k, 0)),
+    case(Scatter(-1, n.num(5)), f(B, 3), i(5, B, 3), of=scattered(-1, 5)),
+    case(Scatter(1, n.num(4)), f(B, 3, 2), i(4, B, 3, 2, dtype="uint8"), of=scattered(1, 4)),
+    case(Scatter(0, n.num(6)), i(9, 3, 2), i(6, 3, 2, dtype="int32"), of=scattered(0, 6)),
     case(Flip(1), f(B, S, 3), of=lambda x: x[:, ::-1]),
     case(Flip(-1), f(S), of=lambda x: x[::-1]),
     case(Roll(1, n.num(2)), f(B, S, 3), of=lambda x: np.roll(x, 2, 1)),

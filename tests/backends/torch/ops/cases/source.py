@@ -6,7 +6,7 @@
 import numpy as np
 
 from archspec.dims import num as n
-from archspec.ir.ops.source import Cast, Full, Iota, Random
+from archspec.ir.ops.source import Cast, Full, Iota, Otherwise, Random
 from tests.backends.torch.ops.harness import HEADS, RATE, B, S, case, dims, f, i
 
 ZERO = n.num(0)
@@ -23,6 +23,8 @@ CASES = [
     case(Full(dims(S), n.num(-0.5)), of=lambda: np.full((5,), -0.5)),
     case(Random(dims(B, S)), of=None),
     case(Random((), "uniform"), of=None),
+    case(Otherwise(), f(B, 3), f(B, 3), of=lambda x, y: x),
+    case(Otherwise(), None, f(B, 3), of=lambda x, y: y),
     case(Cast("float32"), f(B, 3), of=lambda x: x),
     case(Cast("float"), f(B, 3), of=lambda x: x),
     case(Cast("float"), i(9, B, 3), of=lambda x: x.astype(float)),

@@ -1,0 +1,49 @@
+"""Why no params give a field what a configuration says, in words."""
+
+from __future__ import annotations
+
+from archspec.dims.evaluate import EvalError, evaluate
+from archspec.dims.expr import Literal, write
+from archspec.errors import Diagnostic
+from archspec.importing.equations import Equation, constant
+from archspec.importing.fields import reads, words
+from archspec.importing.solve import Contradiction
+
+
+def describe(found: Contradiction, spec: str, demanded: tuple[Equation, ...]) -> Diagnostic:
+    """The finding C004 about one field."""
+    equation = found.equation
+    if equation.about == "there":
+        message = f"'{equation.path}' has no meaning beside the other fields"
+    elif equation.about == "absent":
+        message = f"'{equation.path}' is left out, and the other fields ask for it"
+    elif equation.about == "own":
+        message = (
+            f"'{equation.path}' is left out, and means {write(equation.right)}, {_otherwise(found, spec)}"
+        )
+    else:
+        message = f"'{equation.path}' is {write(equation.right)}, {_otherwise(found, spec)}"
+    return Diagnostic("C004", message, equation.span, _hint(found, demanded))
+
+
+def _otherwise(found: Contradiction, spec: str) -> str:
+    if isinstance(found.equation.left, Literal):
+        return f"and '{spec}' is the model with {write(found.equation.left)}"
+    if found.unknown is not None:
+        return f"which no '{found.unknown}' of '{spec}' gives"
+    try:
+        value = evaluate(found.equation.left, found.known.__getitem__)
+    except EvalError as error:
+        return f"which cannot be compared: {error.message}"
+    return f"and the other fields make it {write(constant(value))}"
+
+
+def _hint(found: Contradiction, demanded: tuple[Equation, ...]) -> str | None:
+    equation = found.equation
+    if len(options := words(equation.left)) > 1:
+        return f"it can be {', '.join(options)}"
+    read = reads(equation.left)
+    others = [each.path for each in demanded if each.path != equation.path and {*reads(each.left)} & {*read}]
+    if others and found.unknown is None:
+        return f"the same params stand behind {', '.join(dict.fromkeys(others))}"
+    return None

@@ -1,0 +1,162 @@
+"""A configuration, and what a spec says of its fields, as equations over params; and what none covers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from archspec.dims.evaluate import EvalError, evaluate
+from archspec.dims.expr import Expr, Listing
+from archspec.dims.expr import Literal as Constant
+from archspec.dims.num import Num, Value
+from archspec.errors import Collector, Span, did_you_mean
+from archspec.importing.fields import Field, Fields
+from archspec.importing.harmless import table
+from archspec.spec.node import Mapping, Node, Scalar, Sequence, plain
+
+Known = dict[str, Value]
+IDENTITY = ("model_type", "_class_name", "architectures")
+
+
+class Equation(Struct, frozen=True):
+    """`left`, over params, equals `right`: a value of the file, or what is meant where there is none.
+
+    `path` and `span`: the field it comes from. `about`: its value, that it is there or absent, or
+    that it is left out and has the spec's own value.
+    `anyof`: `right` lists values, and `left` is one of them.
+    """
+
+    left: Expr
+    right: Expr
+    path: str
+    span: Span
+    about: Literal["value", "there", "absent", "own"] = "value"
+    anyof: bool = False
+
+
+def lookup(config: Mapping, path: str) -> tuple[Scalar, Node] | None:
+    """The field at a path, its key first. A key with dots in it is found too."""
+    key, value = config.key(path), config.get(path)
+    if key is not None and value is not None:
+        return key, value
+    head, _, rest = path.partition(".")
+    inner = config.get(head)
+    return lookup(inner, rest) if rest and isinstance(inner, Mapping) else None
+
+
+def equations(config: Mapping, fields: Fields, own: Known) -> Iterator[Equation]:
+    """What the file demands of the params. What it leaves out means what the spec's `own` params give."""
+    for field in fields.config.values():
+        yield from _of_field(config, fields, field, own)
+    for path, field in fields.defaults.items():
+        if path not in fields.config and (given := lookup(config, path)) and not _is_null(given[1]):
+            yield Equation(field.expr, _expression(given[1]), path, given[0].span)
+    yield from _of_class(config, fields)
+
+
+def _of_field(config: Mapping, fields: Fields, field: Field, own: Known) -> Iterator[Equation]:
+    given, default = find(config, fields, field.path), fields.defaults.get(field.path)
+    is_null = given is not None and _is_null(given[1])
+    span = given[0].span if given else config.span
+    if default is not None and (given is None or is_null):
+        yield Equation(field.expr, default.expr, field.path, span)
+    elif given is None or (is_null and field.whens):
+        if field.whens:
+            yield Equation(field.whens[-1], Constant(False), field.path, span, "absent")
+        elif fields.complete and field.path not in IDENTITY:
+            yield from _of_own(field, span, own)
+    else:
+        yield from (Equation(when, Constant(True), field.path, span, "there") for when in field.whens)
+        yield Equation(field.expr, _expression(given[1]), field.path, span)
+
+
+def _of_own(field: Field, span: Span, own: Known) -> Iterator[Equation]:
+    try:
+        value = evaluate(field.expr, own.__getitem__)
+    except (EvalError, KeyError):  # `check` says why
+        return
+    yield Equation(field.expr, constant(value), field.path, span, "own")
+
+
+def find(config: Mapping, fields: Fields, path: str) -> tuple[Scalar, Node] | None:
+    """A field of the file, by another spelling that stands in its place, or from the table it counts."""
+    spellings = [other for other, means in fields.accept.items() if means == path]
+    for spelling in (*spellings, path):
+        if (given := lookup(config, spelling)) is not None:
+            return given
+    for name, counted in table().counts.items():
+        given = lookup(config, name)
+        if counted == path and given is not None and isinstance(given[1], Mapping):
+            count = len(given[1].entries)
+            return given[0], Scalar(count, str(count), given[1].span)
+    return None
+
+
+def _of_class(config: Mapping, fields: Fields) -> Iterator[Equation]:
+    path = "architectures" if fields.listed else "_class_name"
+    given = lookup(config, path)
+    if given is None or fields.kind is None or path in fields.config:
+        return
+    key, node = given
+    if not _is_null(node):
+        yield Equation(fields.kind, _expression(node), path, key.span, anyof=isinstance(node, Sequence))
+
+
+def constant(value: Value) -> Expr:
+    """A value as an expression that reads nothing."""
+    if isinstance(value, tuple):
+        return Listing(tuple(map(constant, value)))
+    return Constant(value.real if isinstance(value, Num) else value)
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
+
+
+def _expression(node: Node) -> Expr:
+    if isinstance(node, Sequence):
+        return Listing(tuple(map(_expression, node.items)))
+    if isinstance(node, Scalar):
+        return Constant(node.value)
+    return Constant(repr(plain(node)))  # an object is never the value of an expression
+
+
+def report_unknown(config: Mapping, fields: Fields, found: Collector) -> None:
+    """Adds C003 for every field that is neither understood nor known to be harmless."""
+    for path, key, value in _entries(config, "", fields.known):
+        if path in IDENTITY or table().excuses(str(key.value), plain(value)):
+            continue
+        message = f"'{path}' is not understood: '{fields.spec.name}' says nothing of it"
+        hint = "it may change what the model computes; " + (
+            did_you_mean(path, sorted(fields.known)) or "take it out of the file if you know that it does not"
+        )
+        found.add("C003", message, key.span, hint)
+
+
+def _entries(config: Mapping, outer: str, known: frozenset[str]) -> Iterator[tuple[str, Scalar, Node]]:
+    """The fields that are not known, each as far out as nothing in it is known."""
+    for key, value in config.entries:
+        path = f"{outer}{key.value}"
+        within = any(each.startswith(f"{path}.") for each in known)
+        if path in known or (within and _is_null(value)):
+            continue
+        if within and isinstance(value, Mapping):
+            yield from _entries(value, f"{path}.", known)
+        else:
+            yield path, key, value
+
+
+def left_out(config: Mapping, fields: Fields) -> tuple[str, ...]:
+    """Fields that the file does not have, and no `defaults` of the spec speak of."""
+    absent = (path for path in fields.config if find(config, fields, path) is None and path not in IDENTITY)
+    return tuple(p for p in absent if p not in fields.defaults and not fields.config[p].whens)
+
+
+def report_left_out(config: Mapping, fields: Fields, found: Collector) -> None:
+    """Adds C007 for the fields that the file leaves out, where the spec does not say what that means."""
+    for path in () if fields.complete else left_out(config, fields):
+        message = f"'{path}' is left out, and '{fields.spec.name}' does not say what that means"
+        hint = f"add it to the file, or an 'import' to 'weights.{fields.section}' of the spec"
+        found.add("C007", message, config.span, hint)
