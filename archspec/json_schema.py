@@ -13,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from archspec.components import COMPONENTS, Component
 from archspec.components import loss as losses
 from archspec.dims.num import Num
-from archspec.spec.models import Document
+from archspec.spec.models import Document, Part
 from archspec.weights.rules import WeightRules
 
 Schema: TypeAlias = dict[str, Any]
@@ -37,7 +37,17 @@ class _Generator(GenerateJsonSchema):
 
 
 def schema() -> Schema:
-    """A JSON Schema (2020-12) that every valid document meets."""
+    """A JSON Schema (2020-12) that every valid document meets: specs, and parts for them to use."""
+    out = _spec()
+    part = _tidy(Part.model_json_schema(schema_generator=_Generator))
+    del part["$defs"]
+    defs = out.pop("$defs") | {"Spec": out, "Part": part}
+    is_part = {"not": {"anyOf": [{"required": ["model"]}, {"required": ["extends"]}]}, "required": ["blocks"]}
+    chosen = {"if": is_part, "then": _ref("Part"), "else": _ref("Spec")}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": defs, **chosen}
+
+
+def _spec() -> Schema:
     out = _tidy(Document.model_json_schema(schema_generator=_Generator))
     properties, defs = out["properties"], out["$defs"]
     defs |= _steps() | {"Weights": _open(WeightRules.model_json_schema(schema_generator=_Generator))}
@@ -46,7 +56,9 @@ def schema() -> Schema:
         _body() | _described(part) for part in (block["body"], properties["model"])
     )
     properties["defaults"] |= {"properties": {word: _ref(f"{word} arguments") for word in COMPONENTS}}
-    properties["losses"] |= {"additionalProperties": {"anyOf": [_loss(word) for word in _loss_words()]}}
+    properties["losses"] |= {
+        "additionalProperties": {"anyOf": [_TEXT, _objective(), *map(_loss, _loss_words())]}
+    }
     properties["weights"] |= {"additionalProperties": _ref("Weights")}
     properties["patch"] |= {"anyOf": [{"type": "array", "items": _patch()}, {"type": "null"}]}
     out.pop("required")
@@ -54,7 +66,7 @@ def schema() -> Schema:
         {"required": ["extends"]},
         {"required": ["archspec", "name", "inputs", "model", "outputs"]},
     ]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **out}
+    return out
 
 
 def _ref(name: str) -> Schema:
@@ -174,6 +186,11 @@ def _inlined(value: Any, defs: Schema) -> Any:
 
 def _loss_words() -> list[str]:
     return [word for word, kind in COMPONENTS.items() if kind.__module__ == losses.__name__]
+
+
+def _objective() -> Schema:
+    """A loss that is an expression, with what it feeds the model."""
+    return _object({"of": _TEXT, "feed": {"type": "object"}, "when": _WHEN}, "of")
 
 
 def _loss(word: str) -> Schema:

@@ -48,7 +48,7 @@ def part(spec: Spec, graph: Graph, name: str) -> Graph:
     outputs = (
         {str(i.value) for i in listed.items if isinstance(i, Scalar)}
         if isinstance(listed, Sequence)
-        else set()
+        else set[str]()
     )
     if not outputs & {key for key, _ in graph.outputs}:
         message = f"no output of the graph '{name}' is there under these params"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from archspec.components.base import Problem
 from archspec.dims import num as n
@@ -124,12 +125,12 @@ def _size_value(frame: Frame, word: str) -> Value:
     return n.symbol(word) if is_dim else frame.value(word)
 
 
-def rebased(type_: TensorType, values: dict[str, Value], dims: dict[str, None]) -> TensorType:
+def rebased(type_: TensorType, values: dict[str, Value], dims: Mapping[str, None]) -> TensorType:
     """The type, written only with names that mean the same in this scope."""
     return TensorType(type_.dtype, tuple(rebase(size, values, dims) for size in type_.shape))
 
 
-def rebase(size: Num, values: dict[str, Value], dims: dict[str, None]) -> Num:
+def rebase(size: Num, values: dict[str, Value], dims: Mapping[str, None]) -> Num:
     """The number in a writing that this scope understands: its own if all its names agree, else the value."""
 
     def lookup(name: str) -> Value:

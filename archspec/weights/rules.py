@@ -123,14 +123,14 @@ class ImportRules(_Model):
 
     defaults: dict[str, JsonValue] = Field(
         default={},
-        description="What the hub's library takes for a field that is left out or null, as an expression over "
+        description="What the hub's library takes for a field that is left out or null, an expression of "
         "params. A field that is not in `config` must have this value.",
     )
     ignore: tuple[str, ...] = Field(
         default=(), description="Fields that cannot change what this model computes, whatever they say."
     )
     accept: dict[str, str] = Field(
-        default={}, description="Other spellings: a field of the file, to the field that it is read in place of."
+        default={}, description="Other spellings: a field of the file, to the field it is read in place of."
     )
 
 

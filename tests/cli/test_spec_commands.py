@@ -28,7 +28,7 @@ def test_check_as_data(tmp_path: Path):
     (record,) = data("check", written(tmp_path), "--set", "vocab_size=11")
     assert record == {
         "name": "tiny", "preset": None, "overrides": ["vocab_size"], "parameters": 84, "tensors": 3,
-        "facts": {}, "weights": [],
+        "facts": {}, "weights": [], "graphs": {},
     }  # fmt: skip
 
 

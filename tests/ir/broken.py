@@ -146,6 +146,19 @@ BROKEN: list[Broken] = [
         ["I114 state 'spare' is used 0 times, not once"],
     ),
     (
+        [
+            (
+                "  %held = hold(%x) {state = first} : float[B, S, width]",
+                "  state h recall(float[B, S, width]) axis 0\n"
+                "  %held = recall(%x) {state = h} : float[B, S, width]",
+            )
+        ],
+        [
+            "I114 state 'first' is used 0 times",
+            "I114 state 'h' is recalled 1 times and kept 0 times, not once each",
+        ],
+    ),
+    (
         [("append(%q) {state = kv, axis = 2, past = past}", "append(%q) {state = kv, axis = 2, past = 0}")],
         ["I104 append gives"],
     ),

@@ -29,7 +29,8 @@ class Case:
 class Loss:
     """`case` gives the inputs, except those that the loss makes itself (`fed`); `inputs` are further ones.
 
-    `theirs`: further arguments of the reference, by our names, or as they are. `mutants`: edits that give another loss.
+    `theirs`: further arguments of the reference, by our names, or as they are. `mutants`: edits that give
+    another loss.
     """
 
     case: str
@@ -58,13 +59,13 @@ class Decode:
 class Model:
     """A spec of ours with its params, and the reference class with its config.
 
-    `graph`: the part of the spec that the reference is. `library`: the package of the reference class. `arguments`: our inputs to its, where they differ.
-    `outputs`: our outputs to the reference's. `attentions`: its attention weights to the paths of our modules
-    that compute them, `*` for the layer, or a list in the layers' order; `{}` where it gives none. `gain`:
-    how loud random matrices are, where embeddings would else drown the layers. `silent`: ends of parameters
-    that cannot change the output, and why. `refuses`: attention implementations that cannot build it.
-    `mutants` compute something else; `refused` have other parameters, so that no weights fit them. Both are
-    edits of the spec's text.
+    `graph`: the part of the spec that the reference is. `library`: the package of the reference class.
+    `arguments`: our inputs to its, where they differ. `outputs`: our outputs to the reference's.
+    `attentions`: its attention weights to the paths of our modules that compute them, `*` for the layer, or a
+    list in the layers' order; `{}` where it gives none. `gain`: how loud random matrices are, where embeddings
+    would else drown the layers. `silent`: ends of parameters that cannot change the output, and why.
+    `refuses`: attention implementations that cannot build it. `mutants` compute something else; `refused` have
+    other parameters, so that no weights fit them. Both are edits of the spec's text.
     """
 
     name: str

@@ -125,7 +125,7 @@ def reference_class(library: str, name: str) -> Any:
 
 
 def build(model: Model) -> Any:
-    """The reference class with the model's config; where the library has a choice, with eager attention and experts.
+    """The reference class with the model's config; where there is a choice, with eager attention and experts.
 
     A padding token's row of an embedding learns like any other: that it does not is no part of a spec.
     """

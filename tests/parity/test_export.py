@@ -1,9 +1,11 @@
 """A folder of ours is a folder of the reference's, and the way back loses nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from archspec import api
 from tests.parity.catalog import ALL, Model
@@ -13,11 +15,16 @@ from tests.parity.rig import EAGER, reference_class, results
 MODELS = [pytest.param(model, id=model.name) for model in ALL]
 
 
+def export(module: nn.Module, model: Model, folder: Path) -> None:
+    settings: dict[str, Any] = {"preset": model.preset, "overrides": model.params, "graph": model.graph}
+    api.export_hf(module, model.spec, folder, **settings)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_the_reference_loads_what_we_export(rigs: Rigs, model: Model, tmp_path: Path):
     rig = rigs(model)
     module = rig.ours()
-    api.export_hf(module, model.spec, tmp_path, preset=model.preset, overrides=model.params, graph=model.graph)
+    export(module, model, tmp_path)
     kind = reference_class(model.library, model.reference)
     eager = EAGER if model.library == "transformers" else {}
     again, info = kind.from_pretrained(tmp_path, output_loading_info=True, **eager)
@@ -33,6 +40,6 @@ def test_the_reference_loads_what_we_export(rigs: Rigs, model: Model, tmp_path: 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_auto_class_finds_it(rigs: Rigs, model: Model, tmp_path: Path):
-    api.export_hf(rigs(model).ours(), model.spec, tmp_path, preset=model.preset, overrides=model.params, graph=model.graph)
+    export(rigs(model).ours(), model, tmp_path)
     found = reference_class(model.library, "AutoModel").from_pretrained(str(tmp_path))
     assert model.reference in (type(found).__name__, *(getattr(found.config, "architectures", None) or ()))

@@ -8,7 +8,12 @@ from tests.parity.conftest import Rigs
 from tests.parity.rig import doubled, halved, results
 
 CASES = [pytest.param(model, case, id=f"{model.name}-{case}") for model in ALL for case in model.cases]
-ATTENDING = [case for case in CASES if case.values[0].attentions]
+ATTENDING = [
+    pytest.param(model, case, id=f"{model.name}-{case}")
+    for model in ALL
+    if model.attentions
+    for case in model.cases
+]
 MODELS = [pytest.param(model, id=model.name) for model in ALL]
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from archspec import api
-from archspec.spec.node import plain
 from tests.parity.catalog import ALL, Model
 from tests.parity.compare import named
 from tests.parity.conftest import Rigs
@@ -15,7 +14,7 @@ from tests.parity.rig import as_exact
 
 def parts(model: Model) -> dict[str, list[str]]:
     """The parts of a spec that is compared as a whole, each with its outputs."""
-    return {} if model.graph else plain(api.load(model.spec).section("graphs"))
+    return {} if model.graph else api.load(model.spec).document.graphs
 
 
 PARTS = [

@@ -44,7 +44,9 @@ def test_the_reference_counts_the_same(name: str, preset: str | None, section: s
     with torch.device("meta"):
         model = kind(kind.config_class(**config)) if hasattr(kind, "config_class") else kind(**config)
     count = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    assert api.check(api.load(name, preset=preset, graph=rules(name, preset, section).graph)).parameters == count
+    assert (
+        api.check(api.load(name, preset=preset, graph=rules(name, preset, section).graph)).parameters == count
+    )
 
 
 @pytest.mark.parametrize(("name", "preset", "section"), PRESETS)

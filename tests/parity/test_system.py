@@ -1,9 +1,9 @@
 """Latent diffusion as one system: its parts from a folder of several checkpoints, and its training step."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import pytest
 import torch
 import transformers
@@ -14,10 +14,11 @@ from tests.parity.compare import Expected
 from tests.parity.draw import generator, randomise
 from tests.parity.rig import doubled
 
+diffusers: Any = importlib.import_module("diffusers")
 PARAMS: dict[str, object] = {
     "vocab_size": 43, "max_positions": 17, "text_hidden_size": 20, "text_intermediate_size": 30,
-    "text_num_layers": 2, "text_num_heads": 4, "channels": [12, 18, 24, 24], "num_res_blocks": 1, "num_heads": 3,
-    "groups": 3, "vae_channels": [6, 12, 12, 18], "vae_res_blocks": 1,
+    "text_num_layers": 2, "text_num_heads": 4, "channels": [12, 18, 24, 24], "num_res_blocks": 1,
+    "num_heads": 3, "groups": 3, "vae_channels": [6, 12, 12, 18], "vae_res_blocks": 1,
 }  # fmt: skip
 System = dict[str, Any]
 

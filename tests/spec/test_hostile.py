@@ -206,7 +206,6 @@ NAMES = [
     "form",
     [
         "params: {{{name}: 8}}\n",
-        "presets: {{{name}: {{}}}}\n",
         "losses: {{{name}: {{op: mse, input: y, target: x}}}}\n",
         "blocks: {{{name}: {{body: [silu]}}}}\n",
         "blocks: {{b: {{args: {{{name}: int}}, body: [silu]}}}}\n",

@@ -112,7 +112,7 @@ class Model:
         """
         length = self.module.cache.length()
         if not length and self.module.cache.slots:
-            message = "positions count on while decoding, but nothing along the size that streams counts the tokens seen"
+            message = "positions count on while decoding, but nothing along the streamed size counts tokens"
             raise UnsupportedError(Diagnostic("U004", message, None, "take 'stream' out of the spec"))
         return f"{length} if cache is not None else 0" if length else "0"
 

@@ -30,7 +30,7 @@ def shapes_of(graph: Graph) -> dict[str, tuple[int, ...]]:
 
 @pytest.mark.parametrize("written", ALL, ids=str)
 def test_tensors_are_those_of_the_graph(written: Written):
-    module = on_meta(root(source(written, "sdpa")))
+    module = on_meta(root(source(written, "eager")))
     assert shapes(module) == shapes_of(written.graph())
     names = {name for name, param in parameters(written.graph()) if param.trainable}
     assert {name for name, _ in module.named_parameters(remove_duplicate=False)} == names

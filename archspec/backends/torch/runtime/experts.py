@@ -15,8 +15,7 @@ def mixture(
     out = torch.zeros(rows.shape[0], width, dtype=torch.promote_types(x.dtype, gates.dtype), device=x.device)
     chosen = list(range(len(experts)))
     if not torch.compiler.is_compiling():  # a traced graph has a place for every expert
-        runs: list[bool] = weights.any(0).tolist()
-        chosen = [e for e in chosen if runs[e]]
+        chosen = [int(e) for e in weights.any(0).nonzero()]
     for e in chosen:
         mine = weights[:, e].nonzero().squeeze(1)
         out.index_add_(0, mine, experts[e](rows[mine], weights[mine, e, None], *shared))
