@@ -163,3 +163,15 @@ def test_fmt_goes_on_behind_a_file_that_does_not_load(tmp_path: Path):
     broken, bad = written(tmp_path, "a: [", "broken.yaml"), written(tmp_path, "a:  1\n", "bad.yaml")
     assert "Y007" in cli("fmt", broken, bad, status=1).stderr
     assert bad.read_text() == "a: 1\n"
+
+
+def test_a_part_of_a_system_is_shown_and_checked_alone():
+    whole = cli("check", "clip").stdout.splitlines()
+    assert whole[1:] == ["  text: 63,428,096 parameters", "  image: 87,849,216 parameters"]
+    assert cli("check", "clip", "--graph", "text").stdout.startswith(
+        "clip --graph text: 63,428,096 parameters"
+    )
+    shown = cli("show", "clip", "--graph", "image").stdout
+    assert "visual_projection" in shown
+    assert "text_projection" not in shown
+    assert found("check", "clip", "--graph", "txt") == [("S022", None, None)]
