@@ -62,7 +62,7 @@ class Model:
     `graph`: the part of the spec that the reference is. `library`: the package of the reference class.
     `arguments`: our inputs to its, where they differ. `outputs`: our outputs to the reference's.
     `attentions`: its attention weights to the paths of our modules that compute them, `*` for the layer, or a
-    list in the layers' order; `{}` where it gives none. `gain`: how loud random matrices are, where embeddings
+    list in the layers' order; `{}` where it gives none. `gain`: how loud random matrices are where embeddings
     would else drown the layers. `silent`: ends of parameters that cannot change the output, and why.
     `refuses`: attention implementations that cannot build it. `mutants` compute something else; `refused`
     have other parameters, so that no weights fit them. Both are edits of the spec's text.
