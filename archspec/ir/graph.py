@@ -235,11 +235,37 @@ def _parameters(region: Region, path: str) -> Iterator[tuple[str, Param]]:
                 yield from _parameters(node.variants[variant], _join(path, f"{node.name}.{layer}"))
 
 
+def parameter(graph: Graph, path: str) -> Param | None:
+    """The parameter of this full path, found without listing those of every layer."""
+    *words, name = path.split(".")
+    region: Region | None = graph.root
+    while region and words:
+        region, words = _below(region, words)
+    return next((param for param in region.params if param.name == name), None) if region else None
+
+
+def _below(region: Region, words: list[str]) -> tuple[Region | None, list[str]]:
+    """The region that the first word names, or the first two (a layer of a repeat), and the words left."""
+    for node in region.nodes:
+        if isinstance(node, Call) and not node.shared and node.region.name == words[0]:
+            return node.region, words[1:]
+        if isinstance(node, Repeat) and node.name == words[0] and len(words) > 1:
+            return _layer(node, words[1]), words[2:]
+    return None, words
+
+
+def _layer(node: Repeat, word: str) -> Region | None:
+    number = int(word) if word.isdecimal() and len(word) < 8 else -1
+    layers = node.schedule[:1] if node.shared else node.schedule
+    fits = 0 <= number < len(layers) and str(number) == word
+    return node.variants[layers[number]] if fits else None
+
+
 def parameter_count(graph: Graph) -> int:
     """Learned numbers, each once: tied aliases and shared modules do not count again."""
     total = sum(times * sum(map(_learned, region.params)) for _, region, times in walk(graph.root))
-    aliases = {alias for alias, _ in graph.ties}
-    return total - sum(_learned(param) for path, param in parameters(graph) if path in aliases)
+    aliases = (parameter(graph, alias) for alias, _ in graph.ties)
+    return total - sum(_learned(param) for param in aliases if param)
 
 
 def _learned(param: Param) -> int:

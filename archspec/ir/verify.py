@@ -7,9 +7,8 @@ verify_names.py those of names and numbers.
 from __future__ import annotations
 
 from archspec.errors import Collector, VerifyError
-from archspec.ir.graph import Graph, Loss, Region, Value, parameters
+from archspec.ir.graph import Graph, Loss, Region, Value, parameter
 from archspec.ir.scope import Scope, scope_of
-from archspec.ir.types import TensorType
 from archspec.ir.verify_names import Findings, check_distinct, check_identifiers, shown
 from archspec.ir.verify_region import RegionCheck
 
@@ -48,7 +47,7 @@ class _GraphCheck:
         for loss in self.graph.losses:
             self.loss(loss)
         if not self.found.has("I110"):
-            self.ties({path: param.value.type for path, param in parameters(self.graph)})
+            self.ties()
 
     def sizes(self) -> None:
         check_identifiers(self.found, "run-time size", self.graph.dims)
@@ -100,14 +99,14 @@ class _GraphCheck:
             problem = f"reads '{value.name}' as {value.type}, but it is {named[0]}"
             self.found.add("I119", f"loss '{loss.name}' {problem}")
 
-    def ties(self, types: dict[str, TensorType]) -> None:
+    def ties(self) -> None:
         target_of: dict[str, str] = {}
         for alias, target in self.graph.ties:
-            missing = [name for name in (alias, target) if name not in types]
-            if missing:
-                self.found.add("I116", f"there is no parameter '{missing[0]}' to tie")
-            elif types[alias] != types[target]:
-                self.found.add("I116", f"'{alias}' {types[alias]} cannot be '{target}' {types[target]}")
+            a, b = parameter(self.graph, alias), parameter(self.graph, target)
+            if a is None or b is None:
+                self.found.add("I116", f"there is no parameter '{target if a else alias}' to tie")
+            elif a.value.type != b.value.type:
+                self.found.add("I116", f"'{alias}' {a.value.type} cannot be '{target}' {b.value.type}")
             if alias in target_of:
                 self.found.add("I116", f"'{alias}' is tied twice")
             target_of[alias] = target

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archspec.components.loss import LOSSES
 from archspec.errors import Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
-from archspec.ir.graph import Graph, Loss, Param, Region, Value, parameters, walk
+from archspec.ir.graph import Graph, Loss, Param, Region, Value, parameter, parameters, walk
 from archspec.ir.ops.shape import Reshape
 from archspec.ir.types import TensorType, is_float
 from archspec.lowering import steps
@@ -235,7 +235,6 @@ def _check_size(low: Lowering, graph: Graph) -> None:
 
 
 def _ties(low: Lowering, frame: Frame, graph: Graph) -> tuple[tuple[str, str], ...]:
-    known = dict(parameters(graph))
     out: dict[str, str] = {}
     for key, node in low.spec.section("tie").entries:
         stop_if_many(low.found)
@@ -243,33 +242,36 @@ def _ties(low: Lowering, frame: Frame, graph: Graph) -> tuple[tuple[str, str], .
         if not isinstance(target, Scalar) or not _there(low, frame, node):
             continue
         alias, owner = str(key.value), str(target.value)
-        fits = [_is_param(low, known, path, span) for path, span in ((alias, key.span), (owner, target.span))]
-        if all(fits) and _tie_fits(low.found.add, known, (alias, owner), (key.span, target.span), out):
+        a, b = _param(low, graph, alias, key.span), _param(low, graph, owner, target.span)
+        spans = key.span, target.span
+        if a and b and _tie_fits(low.found.add, (alias, owner), (a.value.type, b.value.type), spans, out):
             out[alias] = owner
     return tuple(out.items())
 
 
-def _is_param(low: Lowering, known: dict[str, Param], path: str, span: Span) -> bool:
-    """Whether there is such a parameter; not reported again where the step that owns it failed."""
+def _param(low: Lowering, graph: Graph, path: str, span: Span) -> Param | None:
+    """The parameter; a missing one is not reported again where the step that owns it failed."""
     words = [word for word in path.split(".") if not word.isdigit()]
     failed = not low.whole or any(words[: len(broken)] == list(broken) for broken in low.broken)
-    if path not in known and not failed:
+    param = parameter(graph, path)
+    if param is None and not failed:
+        known = [name for name, _ in parameters(graph)]
         below = [name for name in known if name.startswith(f"{path}.")]
         listed = "write its path: the names of steps, and 'weight' or 'bias'"
         hint = f"it has: {', '.join(below[:8])}" if below else did_you_mean(path, known) or listed
         low.found.add("L050", f"there is no parameter '{short(path)}' to tie", span, hint)
-    return path in known
+    return param
 
 
 def _tie_fits(
     report: Callable[[str, str, Span, str], None],
-    known: dict[str, Param],
     names: tuple[str, str],
+    types: tuple[TensorType, TensorType],
     spans: tuple[Span, Span],
     ties: dict[str, str],
 ) -> bool:
     alias, owner = names
-    a, b = known[alias].value.type, known[owner].value.type
+    a, b = types
     if alias == owner or owner in ties or alias in ties.values():
         chained = owner if owner in ties or alias == owner else alias
         hint = "tie every alias to the one parameter that is stored"
