@@ -1,6 +1,7 @@
 """A model architecture, written once as YAML, and read in many ways.
 
-The verbs are those of `archspec.api`; they are imported when first used, so that `import archspec` is cheap.
+The verbs are those of `archspec.api` and `archspec.api_run`; they are imported when first used, so that
+`import archspec` is cheap.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         weight_map,
         why,
     )
+    from archspec.api_run import parts, prepare, sample, samples, save_image, save_tensors
 
 __all__ = [
     "ArchspecError",
@@ -55,7 +57,13 @@ __all__ = [
     "lower",
     "new",
     "outline",
+    "parts",
     "predict",
+    "prepare",
+    "sample",
+    "samples",
+    "save_image",
+    "save_tensors",
     "schema",
     "show",
     "source",
@@ -72,6 +80,10 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'archspec' has no attribute '{name}'")
     from archspec import api  # lazy: with its pydantic models it is most of what a short command costs
 
+    if not hasattr(api, name):
+        from archspec import api_run  # lazy: the same
+
+        return getattr(api_run, name)
     return getattr(api, name)
 
 

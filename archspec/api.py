@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from archspec.decode import Prediction
     from archspec.facts import Checked
     from archspec.importing.document import Imported
+    from archspec.pipelines.predictions import Prediction
     from archspec.views.catalog import Entry
     from archspec.views.difference import Difference
     from archspec.views.outline import Outline
@@ -91,7 +91,9 @@ def outline(spec: Named) -> Outline:
     """The model at a glance: inputs, outputs, modules with their sizes and shapes."""
     from archspec.views.outline import Outline  # lazy: see above
 
-    return Outline.of(lower(spec))
+    loaded = load(spec)
+    graph = lower(loaded)
+    return Outline.of(graph, lowering.running_of(loaded) if loaded.section("run").entries else None)
 
 
 def why(spec: Named, path: str) -> Origin:
@@ -208,14 +210,19 @@ def generate(
     )
 
 
-def predict(module: nn.Module, prompt: Sequence[int]) -> tuple[Prediction, ...]:
-    """One pass of a compiled model over token ids: the shape of each output, and the likeliest ids.
+def predict(
+    module: nn.Module, given: Sequence[int] | Mapping[str, Tensor], *, top: int = 5
+) -> tuple[Prediction, ...]:
+    """One pass of a compiled model: the shape of each output, and of scores the `top` likeliest.
 
-    Raises ArchspecError X004 where token ids are not all it takes, X006 for an id past its table.
+    `given` is one list of token ids, or inputs by name as `prepare` makes them. Raises ArchspecError X004
+    where token ids are not all it takes, X006 for an id past its table.
     """
-    from archspec import decode  # lazy: as in `_tensors`
+    from archspec.pipelines import predictions  # lazy: as in `_tensors`
 
-    return decode.predict(module, cast("Graph", module.graph), prompt)
+    graph = cast("Graph", module.graph)
+    inputs = given if isinstance(given, Mapping) else predictions.ids_for(graph, given, module)
+    return predictions.predict(module, graph, inputs, top)
 
 
 def streams(module: nn.Module) -> bool:

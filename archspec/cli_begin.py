@@ -53,9 +53,10 @@ def new(name: str, base: str | None, template: str | None, out: Path | None) -> 
 def import_(config: Path, base: str | None, name: str | None, out: Path | None, as_json: bool) -> None:
     """Make a spec of a published configuration.
 
-    CONFIG is the config.json of a model in transformers or diffusers format, or its folder. The result
-    extends a spec of the library, with the params that differ. A field that the library does not
-    understand is an error: nothing is guessed, and nothing left out in silence.
+    CONFIG is the config.json of a model in transformers or diffusers format, or its folder, or the
+    folder of a system with a model_index.json. The result extends a spec of the library, with the
+    params that differ. A field that the library does not understand is an error: nothing is guessed,
+    and nothing left out in silence.
     """
     made = archspec.import_config(config, base=base, name=name)
     if out is not None:

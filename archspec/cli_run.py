@@ -1,15 +1,16 @@
-"""`archspec run`: what a model says to a prompt."""
+"""`archspec run`: what a model says to a prompt or an image, or makes of noise."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from msgspec import Struct
 
 import archspec
+from archspec import cli_answer
+from archspec.cli_answer import Request
 from archspec.cli_common import (
     SEED,
     attention_option,
@@ -19,43 +20,8 @@ from archspec.cli_common import (
     spec_options,
     weights_options,
     working,
-    write_json,
 )
 from archspec.text_tokens import Tokens
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from archspec.decode import Prediction
-
-
-class Request(Struct, frozen=True):
-    """What was asked for on the command line."""
-
-    spec: str
-    graph: str | None
-    preset: str | None
-    overrides: dict[str, str]
-    attention: str
-    weights: Path | None
-    init: int | None
-    ids: list[int] | None
-    text: str | None
-    tokenizer: Path | None
-    max_new_tokens: int
-    temperature: float | None
-    top_k: int | None
-    top_p: float | None
-    seed: int | None
-    eos_id: int | None
-    start_id: int | None
-    as_json: bool
-
-    def sampling(self) -> dict[str, Any]:
-        """How tokens are chosen: the likeliest, unless any option speaks of drawing."""
-        draws = (self.top_k, self.top_p, self.seed) != (None, None, None)
-        temperature = self.temperature if self.temperature is not None else float(draws)
-        return {"temperature": temperature, "top_k": self.top_k, "top_p": self.top_p, "seed": self.seed}
 
 
 def _ids(context: click.Context, parameter: click.Parameter, value: str | None) -> list[int] | None:
@@ -66,110 +32,111 @@ def _ids(context: click.Context, parameter: click.Parameter, value: str | None) 
     return None if value is None else [int(word) for word in words]
 
 
+def _all_ids(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> list[list[int]]:
+    return [_ids(context, parameter, value) or [] for value in values]
+
+
+def _sizes(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, int]:
+    pairs = [value.partition("=") for value in values]
+    for name, _, number in pairs:
+        if not name or not (number.isascii() and number.isdigit() and 0 < len(number) < 10 and int(number)):
+            raise click.BadParameter(f"'{name}={number}' is not NAME=NUMBER", context, parameter)
+    return {name: int(number) for name, _, number in pairs}
+
+
+_FILE: Any = click.Path(path_type=Path)
+
+
 @click.command()
 @spec_argument
-@click.option("--prompt-ids", "ids", callback=_ids, metavar="IDS", help="The prompt as token ids: 1,2,3.")
-@click.option("--prompt", "text", metavar="TEXT", help="The prompt as text; needs --tokenizer.")
 @click.option(
-    "--tokenizer",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A tokenizer.json: turns text into ids, and the answer into text.",
+    "--prompt-ids", "ids", multiple=True, callback=_all_ids, metavar="IDS",
+    help="The prompt as token ids: 1,2,3; or the one id of a class. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--prompt", "texts", multiple=True, metavar="TEXT", help="The prompt as text; needs --tokenizer."
 )
+@click.option(
+    "--tokenizer", type=_FILE, metavar="FILE",
+    help="A tokenizer.json: turns text into ids, and the answer into text.",
+)  # fmt: skip
+@click.option("--image", "images", multiple=True, type=_FILE, metavar="FILE", help="An image. Repeatable.")
 @spec_options
 @weights_options
 @attention_option
 @click.option(
-    "--max-new-tokens",
-    type=click.IntRange(0),
-    default=32,
-    show_default=True,
-    metavar="N",
+    "--max-new-tokens", type=click.IntRange(0), default=32, show_default=True, metavar="N",
     help="When to stop.",
-)
+)  # fmt: skip
 @click.option(
-    "--temperature",
-    type=click.FloatRange(0),
-    metavar="T",
+    "--temperature", type=click.FloatRange(0), metavar="T",
     help="Draw tokens, from probabilities at this temperature. 0 takes the likeliest, as without any option.",
-)
-@click.option("--top-k", type=click.IntRange(1), metavar="K", help="Draw from the K likeliest tokens.")
+)  # fmt: skip
 @click.option(
-    "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
-    metavar="P",
+    "--top-k", type=click.IntRange(1), metavar="K",
+    help="Draw from the K likeliest tokens; of classes and pairs, show as many.",
+)  # fmt: skip
+@click.option(
+    "--top-p", type=click.FloatRange(0, 1, min_open=True), metavar="P",
     help="Draw from the fewest tokens of probability P together.",
-)
-@click.option("--seed", type=SEED, metavar="SEED", help="Draw the same tokens each time.")
+)  # fmt: skip
+@click.option("--seed", type=SEED, metavar="SEED", help="Draw the same tokens, or the same noise, each time.")
 @click.option("--eos-id", type=int, metavar="ID", help="Stop behind this token.")
 @click.option("--start-id", type=int, metavar="ID", help="What the decoder behind an encoder begins with.")
+@click.option(
+    "--steps", type=int, default=50, show_default=True, metavar="N", help="Steps from noise to data."
+)
+@click.option(
+    "--guidance", type=float, metavar="SCALE",
+    help="How strongly the prompt is followed. 1 is not at all beyond it.  [default: 7.5, if it can be]",
+)  # fmt: skip
+@click.option("--negative", metavar="TEXT", help="What guidance leads away from; needs --tokenizer.")
+@click.option("--negative-ids", callback=_ids, metavar="IDS", help="The same as token ids.")
+@click.option(
+    "--size", "sizes", multiple=True, callback=_sizes, metavar="NAME=NUMBER",
+    help="A size of what is sampled that the spec leaves open. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "-o",
+    "--out",
+    type=_FILE,
+    metavar="FILE",
+    help="Write what was sampled: a .png, or numbers as .safetensors.",
+)
 @format_option
-def run(**given: Any) -> None:  # fmt: skip
-    """Run a model on a prompt.
+def run(
+    spec: str, graph: str | None, preset: str | None, overrides: dict[str, str], tokenizer: Path | None,
+    ids: list[list[int]], texts: tuple[str, ...], negative: str | None, negative_ids: list[int] | None,
+    **given: Any,
+) -> None:  # fmt: skip
+    """Run a model on prompts and images, or let it make data of noise.
 
     A decoder continues the prompt, with a cache, and its tokens are written as they come; behind an encoder
-    it answers the prompt. Of a model that does not decode, the shapes of its outputs are written, and the
-    likeliest tokens where it scores a vocabulary.
+    it answers the prompt. A model that takes noise away, and says under 'run' how, is sampled: the prompt
+    says what of. Of any other model the shapes of its outputs are written, and the likeliest of what it
+    scores: tokens, classes, or which prompt goes with which image. With --graph, a part is run for itself.
     """
-    request = Request(**given)
-    one_of(request.weights, request.init, required=True)
-    tokens, prompt = _prompt(request)
-    spec = archspec.load(
-        request.spec, graph=request.graph, preset=request.preset, overrides=request.overrides
+    one_of(given["weights"], given["init"], required=True)
+    tokens = Tokens.read(tokenizer) if tokenizer else None
+    prompts = _prompts(ids, texts, tokens)
+    away = _prompts(
+        [negative_ids] if negative_ids else [], (negative,) if negative is not None else (), tokens
     )
+    request = Request(**given, prompts=prompts, texts=texts, negative=next(iter(away), None), tokens=tokens)
+    loaded = archspec.load(spec, graph=graph, preset=preset, overrides=overrides)
+    if archspec.samples(loaded):
+        cli_answer.sample(request, loaded)
+        return
+    if not prompts and not request.images:
+        raise click.UsageError("give a prompt as --prompt-ids or as --prompt, or an --image")
     with working("making the model"):
-        module = archspec.compile(
-            spec, attention=request.attention, weights=request.weights, seed=request.init
-        )
-    if archspec.streams(module):
-        start = request.start_id if request.start_id is not None else archspec.start_token(spec)
-        _answer(request, tokens, prompt, _generated(request, module, prompt, start))
-    else:
-        _describe(request, tokens, archspec.predict(module, prompt))
+        module = archspec.compile(loaded, **request.model())
+    (cli_answer.generate if archspec.streams(module) else cli_answer.describe)(request, loaded, module)
 
 
-def _prompt(request: Request) -> tuple[Tokens | None, list[int]]:
-    if (request.ids is None) == (request.text is None):
-        raise click.UsageError("give the prompt as --prompt-ids or as --prompt, not both")
-    tokens = Tokens.read(request.tokenizer) if request.tokenizer else None
-    if request.text is None:
-        return tokens, request.ids or []
-    if tokens is None:
-        raise click.UsageError("--prompt needs --tokenizer FILE")
-    return tokens, tokens.encode(request.text)
-
-
-def _generated(request: Request, module: nn.Module, prompt: Sequence[int], start: int) -> Iterator[int]:
-    limit, eos = request.max_new_tokens, request.eos_id
-    return archspec.generate(module, prompt, limit=limit, start=start, eos=eos, **request.sampling())
-
-
-def _answer(request: Request, tokens: Tokens | None, prompt: list[int], generated: Iterator[int]) -> None:
-    """Writes tokens as they come, or one JSON document at the end."""
-    if request.as_json:
-        ids = list(generated)
-        text = {"text": tokens.decode(ids)} if tokens else {}
-        write_json({"prompt": prompt, "ids": ids, **text})
-        return
-    try:
-        for piece in tokens.pieces(generated) if tokens else _words(generated):
-            click.echo(piece, nl=False)
-    finally:
-        click.echo()
-
-
-def _words(ids: Iterator[int]) -> Iterator[str]:
-    for number, token in enumerate(ids):
-        yield f" {token}" if number else str(token)
-
-
-def _describe(request: Request, tokens: Tokens | None, predictions: Sequence[Prediction]) -> None:
-    if request.as_json:
-        write_json([prediction.record() for prediction in predictions])
-        return
-    name: Callable[[int], str] = tokens.name if tokens else str
-    for prediction in predictions:
-        click.echo(f"{prediction.name} {list(prediction.shape)}")
-        for position, likeliest in enumerate(prediction.likeliest):
-            shown = "  ".join(f"{name(token)} {share:.3g}" for token, share in likeliest)
-            click.echo(f"  {position}: {shown}")
+def _prompts(ids: Sequence[list[int]], texts: Sequence[str], tokens: Tokens | None) -> tuple[list[int], ...]:
+    if ids and texts:
+        raise click.UsageError("give a prompt as ids or as text, not both")
+    if texts and tokens is None:
+        raise click.UsageError("text needs --tokenizer FILE")
+    return (*ids, *(tokens.encode(text) for text in texts if tokens))

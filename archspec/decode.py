@@ -1,10 +1,10 @@
-"""Tokens from a model: greedy or sampled decoding with a cache, and one pass through a model without one."""
+"""Tokens from a model: greedy or sampled decoding with a cache."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from archspec.dims import num as n
 from archspec.errors import ArchspecError, Diagnostic
 from archspec.ir.graph import Graph, Value, walk
-
-_CANDIDATES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Roles:
         others = [value.name for value in ids if value.name not in grows]
         scores = [name for name, value in graph.outputs if value.type.rank == 3 and _streams(graph, value, 1)]
         if len(grows) != 1 or len(others) > 1 or not scores:
-            raise _not_runnable(graph, "decoding needs one input of tokens that streams, and scores for them")
+            raise not_runnable(graph, "decoding needs one input of tokens that streams, and scores for them")
         return cls(grows[0], others[0] if others else None, scores[0])
 
 
@@ -63,7 +61,7 @@ def token_inputs(graph: Graph) -> list[Value]:
     wrong = [value for value in needed if value.type.rank != 2 or value.type.dtype != "int64"]
     if wrong or not needed:
         shown = ", ".join(f"{value.name} {value.type}" for value in wrong) or "nothing"
-        raise _not_runnable(graph, f"it takes {shown}, and 'run' has token ids only")
+        raise not_runnable(graph, f"it takes {shown}, and 'run' has token ids only")
     return needed
 
 
@@ -71,7 +69,7 @@ def _streams(graph: Graph, value: Value, axis: int) -> bool:
     return graph.stream is not None and n.same(value.type.shape[axis], n.symbol(graph.stream))
 
 
-def _not_runnable(graph: Graph, reason: str) -> ArchspecError:
+def not_runnable(graph: Graph, reason: str) -> ArchspecError:
     hint = "compile it, and call the module yourself"
     return ArchspecError(Diagnostic("X004", f"cannot run '{graph.name}': {reason}", None, hint))
 
@@ -90,48 +88,48 @@ def decode(
     if not prompt:
         raise ArchspecError(Diagnostic("X004", "the prompt is empty", None, "give at least one token id"))
     device = next(model.parameters()).device
-    fixed = {roles.prompt: _row(prompt, device)} if roles.prompt else {}
-    step = _row([start] if roles.prompt else prompt, device)
+    fixed = {roles.prompt: row(prompt, device)} if roles.prompt else {}
+    step = row([start] if roles.prompt else prompt, device)
     cache = cast("Any", model).make_cache(step.shape[1] + limit)
     generator = None if sampling.seed is None else torch.Generator(device).manual_seed(sampling.seed)
     for _ in range(limit):
         given = {**fixed, roles.tokens: step}
-        scores = _outputs(model, graph, given, cache)[roles.logits][0, -1]
+        scores = outputs_of(model, graph, given, cache)[roles.logits][0, -1]
         token = choose(scores, sampling, generator)
         yield token
         if token == eos:
             return
-        step = _row([token], device)
+        step = row([token], device)
 
 
-def _row(ids: Sequence[int], device: torch.device) -> Tensor:
+def row(ids: Sequence[int], device: torch.device) -> Tensor:
     return torch.tensor([list(ids)], device=device)
 
 
 @torch.no_grad()
-def _outputs(
+def outputs_of(
     model: nn.Module, graph: Graph, given: dict[str, Tensor], cache: object = None
 ) -> dict[str, Tensor]:
     """The outputs by name."""
     more = {} if cache is None else {"cache": cache}
-    with _tables_named(graph):
+    with tables_named(graph):
         result = model(**given, **more)
     names = [name for name, _ in graph.outputs]
     return {names[0]: result} if isinstance(result, Tensor) else dict(zip(names, result, strict=True))
 
 
 @contextmanager
-def _tables_named(graph: Graph) -> Generator[None]:
+def tables_named(graph: Graph) -> Generator[None]:
     """An index past the end of a table is the caller's, and says which tables there are."""
     try:
         yield
     except IndexError as error:
-        hint = "rows: " + ", ".join(f"{path} {rows:,}" for path, rows in _tables(graph).items())
+        hint = "rows: " + ", ".join(f"{path} {rows:,}" for path, rows in tables(graph).items())
         message = f"a token id or a position is past its table: {error}"
         raise ArchspecError(Diagnostic("X006", message, None, hint)) from error
 
 
-def _tables(graph: Graph) -> dict[str, int]:
+def tables(graph: Graph) -> dict[str, int]:
     """The rows of each table that is looked up."""
     found = ((path, region) for path, region, _ in walk(graph.root) if region.component == "embedding")
     return {path: int(param.value.type.shape[0]) for path, region in found for param in region.params}
@@ -160,43 +158,3 @@ def _nucleus(scores: Tensor, top_p: float) -> Tensor:
     probabilities = ranked.softmax(-1)
     before = probabilities.cumsum(-1) - probabilities
     return scores.index_fill(0, order[before >= top_p], -torch.inf)
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One output of a pass: its shape, and for scores of a vocabulary the likeliest ids of each position."""
-
-    name: str
-    shape: tuple[int, ...]
-    likeliest: tuple[tuple[tuple[int, float], ...], ...] = ()
-
-    def record(self) -> dict[str, object]:
-        """The prediction as plain data."""
-        return asdict(self)
-
-
-def predict(model: nn.Module, graph: Graph, prompt: Sequence[int]) -> tuple[Prediction, ...]:
-    """One pass over a prompt: every output, with (id, probability) pairs where it scores a vocabulary.
-
-    Raises ArchspecError X004 where the model takes more than one list of ids, X006 for an id past its table.
-    """
-    ids = token_inputs(graph)
-    if len(ids) != 1 or not prompt:
-        raise _not_runnable(graph, "one pass takes one list of token ids, and at least one id")
-    given = {ids[0].name: _row(prompt, next(model.parameters()).device)}
-    outputs = _outputs(model, graph, given)
-    sizes = set(_tables(graph).values())
-    return tuple(_prediction(name, value, value.shape[-1] in sizes) for name, value in outputs.items())
-
-
-def _prediction(name: str, value: Tensor, is_vocabulary: bool) -> Prediction:
-    shape = tuple(value.shape)
-    if value.dim() != 3 or not is_vocabulary:
-        return Prediction(name, shape)
-    best = value[0].float().softmax(-1).topk(min(_CANDIDATES, shape[-1]))
-    ids, shares = (
-        cast("list[list[int]]", best.indices.tolist()),
-        cast("list[list[float]]", best.values.tolist()),
-    )
-    rows = (tuple(zip(row, share, strict=True)) for row, share in zip(ids, shares, strict=True))
-    return Prediction(name, shape, tuple(rows))

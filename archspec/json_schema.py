@@ -6,14 +6,14 @@ It is wider than the language, never narrower: names, shapes and what belongs to
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, TypeAlias, cast
 
-from pydantic.json_schema import GenerateJsonSchema
-
-from archspec.components import COMPONENTS, Component
+from archspec.components import COMPONENTS, Component, fields
 from archspec.components import loss as losses
 from archspec.dims.num import Num
 from archspec.spec.models import Document, Part
+from archspec.weights.form import described
 from archspec.weights.rules import WeightRules
 
 Schema: TypeAlias = dict[str, Any]
@@ -29,17 +29,10 @@ _COMMON: Schema = {"in": _TENSOR, "when": _WHEN}
 _SCOPES = ("op", "residual", "parallel", "repeat", "experts", "each", "branch", "push", "call", "body")
 
 
-class _Generator(GenerateJsonSchema):
-    """Defaults that are numbers of ours become plain ones."""
-
-    def encode_default(self, dft: Any) -> Any:
-        return dft.value if isinstance(dft, Num) else super().encode_default(dft)
-
-
 def schema() -> Schema:
     """A JSON Schema (2020-12) that every valid document meets: specs, and parts for them to use."""
     out = _spec()
-    part = _tidy(Part.model_json_schema(schema_generator=_Generator))
+    part = _tidy(Part.model_json_schema())
     del part["$defs"]
     defs = out.pop("$defs") | {"Spec": out, "Part": part}
     is_part = {"not": {"anyOf": [{"required": ["model"]}, {"required": ["extends"]}]}, "required": ["blocks"]}
@@ -48,9 +41,9 @@ def schema() -> Schema:
 
 
 def _spec() -> Schema:
-    out = _tidy(Document.model_json_schema(schema_generator=_Generator))
+    out = _tidy(Document.model_json_schema())
     properties, defs = out["properties"], out["$defs"]
-    defs |= _steps() | {"Weights": _open(WeightRules.model_json_schema(schema_generator=_Generator))}
+    defs |= _steps() | {"Weights": _rules()}
     block = defs["Block"]["properties"]
     block["body"], properties["model"] = (
         _body() | _described(part) for part in (block["body"], properties["model"])
@@ -162,26 +155,41 @@ def _values() -> list[Schema]:
 
 def _arguments(kind: type[Component], word: str) -> Schema:
     """The arguments of a component. None is required: `defaults` may give it."""
-    made = kind.model_json_schema(schema_generator=_Generator)
-    inner = made.pop("$defs", {})
-    made["properties"] = {**made.get("properties", {}), **_COMMON, "op": {"const": word}}
-    made.pop("required", None)
-    return _inlined(_tidy(made), _tidy(inner))
+    return _group(kind, **_COMMON, op={"const": word})
 
 
-def _inlined(value: Any, defs: Schema) -> Any:
-    """Schemas of nested fields written in place; a set of words also takes an expression."""
-    if isinstance(value, list):
-        return [_inlined(item, defs) for item in cast("list[Any]", value)]
-    if not isinstance(value, dict):
-        return value
-    table = cast("Schema", value)
-    if "$ref" in table:
-        name = table["$ref"].rpartition("/")[2]
-        return _number() if name == Num.__name__ else _inlined(defs[name], defs)
-    if "enum" in table:
-        return {"anyOf": [{"enum": table["enum"]}, {"type": "string", "description": "An expression."}]}
-    return {key: _inlined(inner, defs) for key, inner in table.items()}
+def _group(kind: type[fields.Fields], **more: Schema) -> Schema:
+    known = {name: _argument(argument) for name, argument in fields.arguments(kind).items()}
+    return {**_object({**known, **more}), "description": inspect.getdoc(kind) or ""}
+
+
+def _argument(argument: fields.Argument) -> Schema:
+    choices = [_group(argument.nested)] if argument.nested else []
+    if argument.words:
+        choices.append({"enum": list(argument.words)})
+    if not argument.nested:
+        choices.append(_SLOTS[argument.slot.kind])
+    if argument.nullable:
+        choices.append({"type": "null"})
+    default = argument.default.value if isinstance(argument.default, Num) else argument.default
+    known = {"default": default} if isinstance(default, str | int | float) else {}
+    return (choices[0] if len(choices) == 1 else {"anyOf": choices}) | known
+
+
+_VALUE: Schema = {"type": ["number", "string"], "description": "A number, or an expression."}
+_EXPRESSION: Schema = {"type": "string", "description": "An expression."}
+_INITIAL = "normal(std), zeros, ones, uniform(a, b) …"
+_SLOTS: dict[str, Schema] = {
+    **dict.fromkeys(("int", "real", "extent", "int_or_word"), _VALUE),
+    "word": _EXPRESSION,
+    "flag": {"type": ["boolean", "string"]},
+    "text": _TEXT,
+    "tensor": _TENSOR,
+    "mask": {**_TEXT, "description": "A boolean expression over b, h, q, k."},
+    "init": {**_TEXT, "description": _INITIAL},
+    "extents": {"type": ["array", "integer", "string"]},
+    "extent_table": {"type": "object"},
+}
 
 
 def _loss_words() -> list[str]:
@@ -200,10 +208,9 @@ def _loss(word: str) -> Schema:
     return {**made, "properties": {**made["properties"], "feed": feed}, "required": ["op"]}
 
 
-def _open(rules: Schema) -> Schema:
+def _rules() -> Schema:
     """The keys of the weight rules; their values may be expressions, or stand behind `when`."""
-    keys = {key: {"description": part.get("description", "")} for key, part in rules["properties"].items()}
-    return {"type": "object", "properties": keys, "additionalProperties": False}
+    return _object({key: {"description": text} for key, text in described(WeightRules).items()})
 
 
 def _patch() -> Schema:

@@ -1,22 +1,28 @@
-"""`python -m benchmarks [gpt2 | bert | mamba | check …]`: prints one table per benchmark."""
+"""`python -m benchmarks [NAME …]` prints a table per benchmark; `python -m benchmarks library [MODEL …]`."""
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks import check, forward, recurrent
+from benchmarks import check, forward, library, recurrent, sized
 
 BENCHMARKS = {"check": check.run, "bert": forward.bert, "gpt2": forward.gpt2, "mamba": recurrent.mamba}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="which; all if none is named")
+    known = [*BENCHMARKS, "library", *sized.names()]
+    parser.add_argument("names", nargs="*", choices=[[], *known], metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--repeats", type=int, default=15, help="paired runs of each case")
     parser.add_argument("--threads", type=int, default=1, help="threads torch may use")
     given = parser.parse_args()
-    for name in given.names or list(BENCHMARKS):
-        BENCHMARKS[name](given.repeats, given.threads)
+    first, *rest = given.names or [*BENCHMARKS, "library"]
+    if first == "library":
+        library.library(given.repeats, given.threads, rest)
+        return
+    for name in (first, *rest):
+        run = BENCHMARKS.get(name, library.library)
+        run(given.repeats, given.threads)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def test_check_gives_counts_and_facts():
 
 @pytest.mark.parametrize("name", names())
 def test_every_preset_of_the_library_checks(name: str):
-    for preset in (None, *api.load(name).document.presets):
+    for preset in (None, *api.load(name).presets):
         assert api.check(api.load(name, preset=preset)).spec.preset == preset
 
 

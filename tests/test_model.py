@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 import archspec
 from archspec.backends.torch.runtime.load import module_from_source
 from archspec.errors import ArchspecError, UnsupportedError, WeightsError
+from archspec.model import make
 from tests.checkpoints import DECODER, ENCODER, IDS, SEQ2SEQ, Reference
 from tests.cli.runner import written
 
@@ -73,6 +74,21 @@ def test_reading_weights_draws_no_random_numbers(folder: Path):
     before = torch.get_rng_state()
     archspec.compile("gpt2", overrides=SMALL, weights=folder)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_reading_weights_waits_for_no_draw_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """torch draws a truncated normal again until it lies in bounds, which undrawn memory may never do."""
+    path = tmp_path / "cut.yaml"
+    path.write_text(VECTORS.replace("out: 2", "out: 2, init: trunc_normal(0.02)"), encoding="utf-8")
+    model = archspec.compile(path, seed=0)
+    weights = state(model)
+
+    def drawn_again(*_: object, **__: object) -> torch.Tensor:
+        raise AssertionError("a start that weights overwrite is drawn again")
+
+    monkeypatch.setattr(torch, "empty_like", drawn_again)
+    again = make(str(model.source), archspec.lower(archspec.load(path)), state=weights)
+    assert same(model, again)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", torch.float64])

@@ -35,7 +35,7 @@ def test_a_document_below_is_beside(tmp_path: Path):
     (tmp_path / "parts").mkdir()
     written(tmp_path / "parts")
     child = written(tmp_path, CHILD.replace("tiny.yaml", "parts/tiny.yaml"), "child.yaml")
-    assert load(child).document.summary == "One linear layer over a table."
+    assert load(child).text("summary") == "One linear layer over a table."
 
 
 @pytest.mark.parametrize("name", ["../tiny.yaml", "parts/../../tiny.yaml", "{root}/tiny.yaml", "link.yaml"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from pydantic import Field
+from msgspec import field
 
 from archspec.components.base import Component, Place, Problem
 from archspec.components.slots import ExtentTable, Integer, Pattern, Tensor
@@ -18,7 +18,7 @@ MAX_PATTERN = 200
 _ATOM = re.compile(r"\(([^()]*)\)|(\w+)")
 
 
-class Rearrange(Component):
+class Rearrange(Component, frozen=True):
     """Axes split, moved and merged by name, as in `b c h w -> b (h w) c` (Rogozhnikov 2022).
 
     `sizes` gives those that the operand does not: `b (h w) c -> b c h w` needs h or w.
@@ -98,11 +98,11 @@ def _quotient(size: Num, by: Num) -> Num:
     return size // by
 
 
-class ConcatWith(Component):
+class ConcatWith(Component, frozen=True):
     """x and then `with`, joined along `axis`; `with: {pop: name}` takes what was pushed."""
 
     words: ClassVar = ("concat",)
-    other: Tensor = Field(alias="with")
+    other: Tensor = field(name="with")
     axis: Integer = n.num(-1)
 
     def lower(self, at: Place, *inputs: Handle) -> Results:

@@ -21,7 +21,6 @@ from archspec.ir.builder import Builder, Handle, Results
 from archspec.ir.ops.attention import Attention as AttentionOp
 from archspec.ir.ops.attention import Rope as RopeOp
 from archspec.ir.ops.shape import Permute, Reshape, Split
-from archspec.ir.ops.source import Iota
 from archspec.ir.ops.state import Append, Hold
 
 CAUSAL = Binary("<=", Name("k"), Name("q"))
@@ -33,6 +32,7 @@ class Scores(Struct, frozen=True):
 
     mask: MaskRule | None
     bias: Handle | None
+    sinks: Handle | None
     scale: Num | None
     softcap: Num | None
     dropout: Num
@@ -45,7 +45,8 @@ def attend(at: Place, q: Handle, k: Handle, v: Handle, scores: Scores) -> Handle
         scores.scale or q.type.shape[-1] ** -0.5, scores.mask and mask.expr, at.seen(q.type.shape[2]),
         tuple(name for name, _ in mask.tensors), mask.numbers, scores.softcap, scores.dropout,
     )  # fmt: skip
-    return at.builder.apply(op, q, k, v, scores.bias, *(h for _, h in mask.tensors), name="attended")
+    operands = (q, k, v, scores.bias, scores.sinks, *(tensor for _, tensor in mask.tensors))
+    return at.builder.apply(op, *operands, name="attended")
 
 
 def remember(at: Place, query: Num, mask: MaskRule | None, k: Handle, v: Handle) -> tuple[Handle, Handle]:
@@ -84,7 +85,7 @@ def with_window(mask: MaskRule | None, window: Num | None) -> MaskRule | None:
     )
 
 
-class Sdpa(Component):
+class Sdpa(Component, frozen=True):
     """Attention without parameters: q [B, H, Q, E], k [B, G, K, E], v [B, G, K, W] -> [B, H, Q, W].
 
     The value that flows is q unless `q` names another.
@@ -96,6 +97,7 @@ class Sdpa(Component):
     mask: Mask | None = None
     window: Size | None = None
     score_bias: Tensor | None = None
+    sinks: Tensor | None = None
     scale: Real | None = None
     softcap: Positive | None = None
     dropout: Positive = n.num(0)
@@ -104,10 +106,11 @@ class Sdpa(Component):
         mask = with_window(self.mask, self.window)
         q = inputs[0]
         k, v = remember(at, q.type.shape[2], mask, self.k, self.v)
-        return (attend(at, q, k, v, Scores(mask, self.score_bias, self.scale, self.softcap, self.dropout)),)
+        scores = Scores(mask, self.score_bias, self.sinks, self.scale, self.softcap, self.dropout)
+        return (attend(at, q, k, v, scores),)
 
 
-class Attention(Component):
+class Attention(Component, frozen=True):
     """Multi-head attention (Vaswani et al. 2017): [B, S, D] -> [B, S, out].
 
     Queries from the value that flows; keys and values from `kv` [B, K, M], or from the same value.
@@ -130,6 +133,7 @@ class Attention(Component):
     mask: Mask | None = None
     window: Size | None = None
     score_bias: Tensor | None = None
+    sinks: Tensor | None = None
     scale: Real | None = None
     softcap: Positive | None = None
     rope: RopeFields | None = None
@@ -185,7 +189,8 @@ class Attention(Component):
         v = self._split(b, v, groups, self.value_dim or head_dim)
         q, k = self._turn(at, self._norm(at, q, "q_norm"), self._norm(at, k, "k_norm"))
         k, v = remember(at, x.type.shape[1], mask, k, v)
-        scores = Scores(mask, self.score_bias, self.scale or head_dim**-0.5, self.softcap, self.dropout)
+        scale = self.scale or head_dim**-0.5
+        scores = Scores(mask, self.score_bias, self.sinks, scale, self.softcap, self.dropout)
         y = attend(at, q, k, v, scores)
         merged = b.apply(Permute((0, 2, 1, 3)), y, name="merged")
         merged = b.apply(
@@ -249,7 +254,6 @@ class Attention(Component):
         if not n.same(size, k.type.shape[2]):
             message = "rope gives queries and keys one set of positions, but their lengths differ"
             raise Problem("L022", message, "rope", "leave 'rope' out where 'kv' is another input")
-        positions = self.rope.positions or b.apply(Iota(size, at.seen(size)), name="positions")
-        table = self.rope.table(b, positions, q.type.shape[3])
+        table = self.rope.table(at, size, q.type.shape[3])
         turn = RopeOp(self.rope.layout)
         return b.apply(turn, q, *table, name="q"), b.apply(turn, k, *table, name="k")

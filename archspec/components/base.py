@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict
 
+from archspec.components.fields import Fields
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.builder import Builder, Handle, Results
@@ -74,13 +74,12 @@ def _ports(inputs: Sequence[Handle]) -> tuple[str, ...]:
     return ("x", *(h.value.name for h in inputs[1:])) if inputs else ()
 
 
-class Component(BaseModel):
+class Component(Fields, frozen=True):
     """A word of the language. Fields are its arguments; `lower` writes it as operations.
 
     `source`: the word makes a value instead of changing the one that flows (it needs no `x`).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
     words: ClassVar[tuple[str, ...]] = ()
     source: ClassVar[bool] = False
 

@@ -7,12 +7,14 @@ from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.builder import Handle
 from archspec.ir.ops.recurrence import Scan
+from archspec.ir.ops.reduce import Cumulate
 from archspec.ir.ops.shape import Concat, Pad, Slice
 from archspec.ir.ops.source import Cast, Full
 from archspec.ir.ops.state import Keep, Recall
 from archspec.ir.types import TensorType, axis_of, broadcast, promote, whole
 
-ZERO = n.num(0)
+ZERO, ONE = n.num(0), n.num(1)
+BEFORE_ALL = {"sum": ZERO, "prod": ONE, "max": n.num(-3.0e38)}
 
 
 def recall(at: Place, initial: Handle) -> tuple[str, Handle]:
@@ -65,6 +67,21 @@ def scanned(at: Place, a: Handle, b: Handle, axis: int, initial: Handle | None) 
     h, last = at.builder.results(op, a, b, before, names=names)
     keep(at, state, last, size)
     return h
+
+
+def cumulated(at: Place, fn: str, x: Handle, axis: int) -> Handle:
+    """The running `sum`, `prod` or `max` along `axis`; where that streams, on from what came before."""
+    axis, b = axis_of(x.type, axis), at.builder
+    if not at.streams(x.type.shape[axis]):
+        return b.apply(Cumulate(fn, axis), x, name=at.name)
+    x = _as(at, x, "int64") if x.type.dtype == "bool" else x
+    first = TensorType(x.type.dtype, (*x.type.shape[:axis], ONE, *x.type.shape[axis + 1 :]))
+    start = Full(first.shape, BEFORE_ALL[fn], first.dtype)
+    state, before = recall(at, b.apply(start, name="before"))
+    longer = b.apply(Concat(axis), before, x, name="longer")
+    all_ = b.apply(Cumulate(fn, axis), longer, name=at.name)
+    keep(at, state, b.apply(Slice(axis, -ONE), all_, name="last"), x.type.shape[axis])
+    return b.apply(Slice(axis, ONE), all_, name=at.name)
 
 
 def _zeros(at: Place, type_: TensorType, axis: int, sizes: tuple[Num, ...]) -> Handle:

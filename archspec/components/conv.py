@@ -18,7 +18,7 @@ from archspec.ir.ops.spatial import Resample as ResampleOp
 Padding = Annotated[Num | Literal["same", "valid", "causal"], Slot("int_or_word", 0)]
 
 
-class Conv(Component):
+class Conv(Component, frozen=True):
     """Cross-correlation: x [B, C, *sizes] -> [B, out, *sizes'].
 
     Parameters weight [out, C / groups, *kernel], bias [out]. `padding`: `same` (dilation * (kernel - 1) / 2
@@ -110,21 +110,21 @@ class Conv(Component):
         return half, half
 
 
-class Conv2d(Conv):
+class Conv2d(Conv, frozen=True):
     """`conv1d` over two axes: x [B, C, H, W]."""
 
     rank: ClassVar = 2
     words: ClassVar = ("conv2d",)
 
 
-class Conv3d(Conv):
+class Conv3d(Conv, frozen=True):
     """`conv1d` over three axes: x [B, C, T, H, W]."""
 
     rank: ClassVar = 3
     words: ClassVar = ("conv3d",)
 
 
-class Pool(Component):
+class Pool(Component, frozen=True):
     """`max` or `mean` over windows of every trailing axis: x [B, C, *sizes]."""
 
     words: ClassVar = ("pool",)
@@ -141,7 +141,7 @@ class Pool(Component):
         return (at.builder.apply(op, inputs[0], name=at.value_name),)
 
 
-class Resample(Component):
+class Resample(Component, frozen=True):
     """The grid `scale` times as fine along every trailing axis: x [B, C, *sizes]."""
 
     words: ClassVar = ("resample",)

@@ -10,7 +10,7 @@ from archspec.ir.builder import Handle, Results
 from archspec.ir.ops.elementwise import Dropout as DropoutOp
 
 
-class Dropout(Component):
+class Dropout(Component, frozen=True):
     """In training, zeroes elements with probability `p` (Srivastava et al. 2014)."""
 
     words: ClassVar = ("dropout",)

@@ -34,7 +34,7 @@ def activate(at: Place, fn: str, x: Handle, name: str | None = None) -> Handle:
     return x if fn == "identity" else at.builder.apply(Map(fn), x, name=name or fn)
 
 
-class Activate(Component):
+class Activate(Component, frozen=True):
     """An activation by its name: `- silu`. gelu is exact, gelu_tanh by tanh (Hendrycks & Gimpel 2016)."""
 
     words: ClassVar = ("activation",)
@@ -45,7 +45,7 @@ class Activate(Component):
 
 
 def _activation(fn: str) -> type[Component]:
-    class Named(Component):
+    class Named(Component, frozen=True):
         words: ClassVar = (fn,)
 
         def lower(self, at: Place, *inputs: Handle) -> Results:
@@ -58,7 +58,7 @@ def _activation(fn: str) -> type[Component]:
 ACTIVATIONS = tuple(_activation(fn) for fn in get_args(get_args(Activation)[0]) if fn != "identity")
 
 
-class Scale(Component):
+class Scale(Component, frozen=True):
     """x * by."""
 
     words: ClassVar = ("scale",)
@@ -68,7 +68,7 @@ class Scale(Component):
         return (at.builder.apply(Scalar("mul", self.by), inputs[0], name=at.value_name),)
 
 
-class Add(Component):
+class Add(Component, frozen=True):
     """x + to; a [B, C] value is added to every position of a [B, C, ...] one."""
 
     words: ClassVar = ("add",)
@@ -78,7 +78,7 @@ class Add(Component):
         return (at.builder.apply(Arith("add"), inputs[0], self.to, name=at.value_name),)
 
 
-class Multiply(Component):
+class Multiply(Component, frozen=True):
     """x * by, element by element."""
 
     words: ClassVar = ("multiply",)

@@ -33,6 +33,7 @@ _ELSEWHERE = {
     "max": "max_position_embeddings n_positions max_positions max_length max_seq_len",
     "mask": "attn_mask attention_mask key_padding_mask",
     "score_bias": "attn_bias position_bias relative_bias",
+    "sinks": "sink s_aux attention_sinks",
     "scale": "scale_factor softmax_scale",
     "groups": "num_groups",
     "kv": "context memory encoder_hidden_states key_value_states",

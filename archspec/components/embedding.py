@@ -17,7 +17,7 @@ from archspec.ir.types import INTEGERS
 UNIT_NORMAL = Init("normal", n.num(0.0), n.num(1.0))
 
 
-class Embedding(Component):
+class Embedding(Component, frozen=True):
     """Row `id` of a table: integers [...] -> [..., dim]. Parameter weight [num, dim]."""
 
     words: ClassVar = ("embedding",)
@@ -37,7 +37,7 @@ class Embedding(Component):
         return at.module("embedding", body, *inputs)
 
 
-class LearnedPositions(Component):
+class LearnedPositions(Component, frozen=True):
     """x + table[position + offset], one learned row per position: [B, S, D] -> [B, S, D].
 
     Parameter weight [max + offset, D].

@@ -22,7 +22,7 @@ def fan_in_uniform(fan_in: Num) -> Init:
     return Init("fan_in", fan_in)
 
 
-class Linear(Component):
+class Linear(Component, frozen=True):
     """x W^T + b over the last axis: [..., in] -> [..., out]. Parameters weight [out, in], bias [out]."""
 
     words: ClassVar = ("linear",)
@@ -45,8 +45,8 @@ class Linear(Component):
         return (b.apply(LinearOp(), inputs[0], weight, bias),)
 
 
-class Param(Component):
-    """A learned tensor of the given shape, by itself: parameter weight.
+class Param(Component, frozen=True):
+    """A learned tensor of the given shape, by itself, called as the step is.
 
     `trainable: false`: it is kept with the weights but not learned (a buffer), and counts as no parameter.
     """
@@ -61,8 +61,4 @@ class Param(Component):
         if not self.trainable and self.init.kind not in FIXED:
             hint = "one of: zeros, ones, constant(value), sinusoids(theta, steps)"
             raise Problem("S007", "what is not learned does not start at random", "init", hint)
-
-        def body(b: Builder, _: Results) -> Results:
-            return (b.param("weight", self.shape, self.init, trainable=self.trainable),)
-
-        return at.module("param", body)
+        return (at.builder.param(at.name, self.shape, self.init, trainable=self.trainable),)

@@ -13,7 +13,7 @@ from archspec.ir.ops.loss import MeanError
 from archspec.ir.ops.shape import Slice
 
 
-class CrossEntropy(Component):
+class CrossEntropy(Component, frozen=True):
     """Mean negative log-likelihood in nats: logits [..., C], target [...] integers.
 
     `shift: n` compares each position with the target n places later, as language models do.
@@ -41,7 +41,7 @@ class CrossEntropy(Component):
         )
 
 
-class Error(Component):
+class Error(Component, frozen=True):
     """Mean squared (`mse`) or absolute (`mae`) difference."""
 
     source: ClassVar = True
@@ -52,13 +52,13 @@ class Error(Component):
         return (at.builder.apply(MeanError(self.words[0]), self.input, self.target, name=at.value_name),)
 
 
-class Mse(Error):
+class Mse(Error, frozen=True):
     """Mean squared error: mean of (input - target)^2."""
 
     words: ClassVar = ("mse",)
 
 
-class Mae(Error):
+class Mae(Error, frozen=True):
     """Mean absolute error: mean of |input - target|."""
 
     words: ClassVar = ("mae",)

@@ -15,7 +15,7 @@ from archspec.ir.ops.elementwise import Arith, Dropout
 from archspec.ir.ops.shape import Split
 
 
-class Mlp(Component):
+class Mlp(Component, frozen=True):
     """down(act(up(x))), or gated (Shazeer 2020): down(act(gate(x)) * up(x)).
 
     `fused`: gate and up are one matrix `up`, whose `gate` half (first or second) is activated.

@@ -27,7 +27,7 @@ def _lower(
     return at.module(word, body, *inputs)
 
 
-class LayerNorm(Component):
+class LayerNorm(Component, frozen=True):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last axis (Ba et al. 2016)."""
 
     words: ClassVar = ("layernorm",)
@@ -46,7 +46,7 @@ class LayerNorm(Component):
         return _lower(at, inputs, "layernorm", LayerNormOp(self.eps), params)
 
 
-class RmsNorm(Component):
+class RmsNorm(Component, frozen=True):
     """x / sqrt(mean(x^2) + eps) * (weight + offset) over the last axis (Zhang & Sennrich 2019): no mean.
 
     `cast`: below fp32, whether the result returns to x's dtype `before` or `after` the weight multiplies.
@@ -68,7 +68,7 @@ class RmsNorm(Component):
         return _lower(at, inputs, "rmsnorm", RmsNormOp(self.eps, self.offset, self.cast), params)
 
 
-class GroupNorm(Component):
+class GroupNorm(Component, frozen=True):
     """Layer norm over each group of channels and all positions: x [B, C, ...] (Wu & He 2018)."""
 
     words: ClassVar = ("groupnorm",)
@@ -87,7 +87,7 @@ class GroupNorm(Component):
         return _lower(at, inputs, "groupnorm", GroupNormOp(self.groups, self.eps), params)
 
 
-class BatchNorm(Component):
+class BatchNorm(Component, frozen=True):
     """Norm of each channel by running statistics (Ioffe & Szegedy 2015): x [B, C, ...]."""
 
     words: ClassVar = ("batchnorm",)
@@ -100,7 +100,9 @@ class BatchNorm(Component):
         def params(b: Builder) -> tuple[Handle | None, ...]:
             mean = b.param("running_mean", (channels,), ZEROS, trainable=False)
             var = b.param("running_var", (channels,), ONES, trainable=False)
-            return mean, var, b.param("weight", (channels,), ONES), b.param("bias", (channels,), ZEROS)
+            batches = b.param("num_batches_tracked", (), ZEROS, trainable=False, dtype="int64")
+            weight, bias = b.param("weight", (channels,), ONES), b.param("bias", (channels,), ZEROS)
+            return mean, var, batches, weight, bias
 
         return _lower(at, inputs, "batchnorm", BatchNormOp(self.eps, self.momentum), params)
 

@@ -17,7 +17,7 @@ from archspec.ir.ops.shape import Permute, Reshape
 from archspec.ir.ops.source import Cast, Iota
 
 
-class RelativeBias(Component):
+class RelativeBias(Component, frozen=True):
     """A score bias from the bucketed distance of query and key (Raffel et al. 2020, section 2.1): [H, Q, K].
 
     Half of the buckets hold exact distances, the rest grow logarithmically up to `max_distance`;

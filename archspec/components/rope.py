@@ -4,47 +4,60 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from archspec.components.base import Component, Place, Problem
+from archspec.components.fields import Fields
 from archspec.components.slots import Positive, Size, Slot, Tensor
 from archspec.dims import num as n
 from archspec.dims.num import Num
-from archspec.ir.builder import Builder, Handle, Results
+from archspec.ir.builder import Handle, Results
 from archspec.ir.ops.attention import Rope as RopeOp
 from archspec.ir.ops.attention import RopeFrequencies, RopeTable
 from archspec.ir.ops.source import Iota
 from archspec.ir.types import is_float
 
+THETA = n.num(10000.0)
 
-class RopeFields(BaseModel):
+
+class RopeFields(Fields, frozen=True):
     """Rotary positions (Su et al. 2021): `dim` features of a head turn, by position / theta^(2i / dim).
 
-    `frequencies` [dim / 2], in radians per position, stand in place of `theta` and `dim`.
-    `scale` multiplies cos and sin.
+    `theta` is 10,000 unless given; `frequencies` [dim / 2], in radians per position, stand in place of both.
+    `angles` [(B,) S, dim / 2], in radians, stand in place of positions and frequencies: for positions along
+    several axes. `scale` multiplies cos and sin.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
-    theta: Positive = n.num(10000.0)
+    theta: Positive | None = None
     dim: Size | None = None
     layout: Annotated[Literal["half", "interleaved"], Slot("word")] = "half"
     positions: Tensor | None = None
     frequencies: Tensor | None = None
+    angles: Tensor | None = None
     scale: Positive = n.num(1)
 
-    def table(self, b: Builder, positions: Handle, width: Num) -> Results:
+    def table(self, at: Place, length: Num, width: Num) -> Results:
         """cos and sin [(B,) S, dim / 2] for heads of this width."""
+        b = at.builder
+        if self.angles is not None:
+            return b.results(RopeTable(self.scale), self._alone(self.angles), names=("cos", "sin"))
+        positions = self.positions or b.apply(Iota(length, at.seen(length)), name="positions")
         frequencies = self._given(width)
         if frequencies is None:
-            frequencies = b.apply(RopeFrequencies(self.dim or width, self.theta), name="frequencies")
+            frequencies = b.apply(RopeFrequencies(self.dim or width, self.theta or THETA), name="frequencies")
         return b.results(RopeTable(self.scale), positions, frequencies, names=("cos", "sin"))
+
+    def _alone(self, angles: Handle) -> Handle:
+        """Raises `Problem` for angles beside what they stand in place of."""
+        if self.theta or self.dim or self.frequencies or self.positions:
+            message = "rope takes 'angles' in place of 'positions', 'frequencies', 'theta' and 'dim'"
+            raise Problem("L023", message, "rope", "leave the others out")
+        return angles
 
     def _given(self, width: Num) -> Handle | None:
         """Raises `Problem` for frequencies that do not fit heads of this width."""
         given = self.frequencies
         if given is None:
             return None
-        if self.model_fields_set & {"theta", "dim"}:
+        if self.theta or self.dim:
             message = "rope takes its frequencies from 'frequencies' or from 'theta' and 'dim', not from both"
             raise Problem("L023", message, "rope", "leave 'theta' and 'dim' out")
         if given.type.rank != 1 or not is_float(given.type.dtype):
@@ -57,7 +70,7 @@ class RopeFields(BaseModel):
         return given
 
 
-class Rope(Component, RopeFields):
+class Rope(Component, RopeFields, frozen=True):
     """Turns the first `dim` features of x [B, H, S, E] by their positions (Su et al. 2021).
 
     Arguments as those of `rope` in attention; positions count from the tokens already seen unless given.
@@ -69,7 +82,5 @@ class Rope(Component, RopeFields):
         b, x = at.builder, inputs[0]
         if x.type.rank != 4:
             raise Problem("T005", f"rope takes [B, heads, length, width], not {x.type}", "in")
-        size = x.type.shape[2]
-        positions = self.positions or b.apply(Iota(size, at.seen(size)), name="positions")
-        table = self.table(b, positions, x.type.shape[3])
+        table = self.table(at, x.type.shape[2], x.type.shape[3])
         return (b.apply(RopeOp(self.layout), x, *table, name=at.value_name),)

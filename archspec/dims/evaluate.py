@@ -34,6 +34,13 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+# What to do with each side of a comparison that has to hold.
+_MOVES = {
+    "<": ("lower", "raise"),
+    "<=": ("lower", "raise"),
+    ">": ("raise", "lower"),
+    ">=": ("raise", "lower"),
+}
 
 
 class EvalError(Exception):
@@ -48,7 +55,7 @@ def evaluate(expr: Expr, lookup: Lookup) -> Value:
     """The value of `expr`; `lookup(name)` gives a name's value or raises `KeyError(options)`.
 
     Raises `EvalError`: N001 unknown name, N002 wrong kind of operand, N003 no such function,
-    N004 arithmetic without an answer, N005 undecidable before the model runs.
+    N004 arithmetic without an answer, N005 undecidable before the model runs, N008 a check that fails.
     """
     return _Evaluator(lookup).visit(expr)
 
@@ -139,10 +146,41 @@ class _Evaluator:
             raise EvalError("N004", "a slice cannot step by 0", item)
         return slice(*bounds)
 
+    def check(self, expr: Call) -> Value:
+        """`check(value, condition)` is the value, and an error where the condition does not hold."""
+        if len(expr.args) != 2 or expr.kwargs:
+            hint = "write it as in 'check(window, window <= 512)'"
+            raise EvalError("N003", "'check' takes a value and a condition", expr, hint)
+        value, condition = expr.args
+        unmet = self.unmet(condition)
+        if unmet is not None:
+            raise self.failed(unmet)
+        return self.visit(value)
+
+    def unmet(self, condition: Expr) -> Expr | None:
+        """The first part of a condition that is false."""
+        if isinstance(condition, Binary) and condition.op == "and":
+            return self.unmet(condition.left) or self.unmet(condition.right)
+        return None if self.truth(condition) else condition
+
+    def failed(self, unmet: Expr) -> EvalError:
+        """What is compared with what, and which way each side would have to move."""
+        message = f"'{write(unmet)}' does not hold"
+        if not isinstance(unmet, Binary) or unmet.op not in _COMPARE:
+            return EvalError("N008", message, unmet, "change what it reads")
+        verbs = _MOVES.get(unmet.op, ("change", "change"))
+        both = zip(verbs, (unmet.left, unmet.right), strict=True)
+        sides = [(verb, side) for verb, side in both if not isinstance(side, Literal)]
+        values = ", ".join(f"{write(side)} = {_shown(self.visit(side))}" for _, side in sides)
+        hint = " or ".join(f"{verb} {write(side)}" for verb, side in sides)
+        return EvalError("N008", f"{message}: {values}", unmet, hint)
+
     def call(self, expr: Call) -> Value:
+        if expr.function == "check":
+            return self.check(expr)
         function = FUNCTIONS.get(expr.function)
         if function is None:
-            hint = _suggest(expr.function, tuple(FUNCTIONS))
+            hint = _suggest(expr.function, (*FUNCTIONS, "check"))
             raise EvalError("N003", f"unknown function '{expr.function}'", expr, hint)
         if expr.kwargs:
             raise EvalError("N003", f"'{expr.function}' takes no named arguments here", expr)
@@ -180,6 +218,10 @@ def _comparable(expr: Binary, left: Num, right: Num) -> tuple[float, float]:
 def _suggest(word: str, options: tuple[str, ...]) -> str | None:
     shown = ", ".join(options[:12])
     return did_you_mean(word, options) or (f"known here: {shown}" if options else None)
+
+
+def _shown(value: Value) -> str:
+    return str(value.value) if isinstance(value, Num) else describe(value)
 
 
 def describe(value: Value) -> str:

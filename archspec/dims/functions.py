@@ -67,10 +67,12 @@ def _math(function: Callable[..., float]) -> Function:
 
 
 def _extreme(pick: Callable[..., float]) -> Function:
-    """The arguments are the items, or one list holds them."""
+    """The arguments are the items, or one list holds them. One number is itself, also as it is written."""
 
     def apply(call: Call, args: Sequence[Value]) -> Value:
         items = args[0] if len(args) == 1 and isinstance(args[0], tuple) else args
+        if len(items) == 1 and isinstance(items[0], Num):
+            return items[0]
         return _math(lambda *values: pick(values))(call, items)
 
     return apply

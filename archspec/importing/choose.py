@@ -9,12 +9,14 @@ from msgspec.structs import replace
 
 from archspec.dims.expr import Literal, Name, write
 from archspec.dims.num import Num, Value
-from archspec.errors import ArchspecError, Collector, Diagnostic, Span, SpecError, did_you_mean
+from archspec.errors import ArchspecError, Collector, Diagnostic, Span, SpecError
+from archspec.importing.candidates import Candidate, Part, of_file
 from archspec.importing.contradict import describe
 from archspec.importing.domain import Domains
 from archspec.importing.equations import Equation, Known, equations, left_out, report_left_out, report_unknown
-from archspec.importing.fields import Fields, fields_of, reads, words
+from archspec.importing.fields import reads
 from archspec.importing.solve import Solver
+from archspec.importing.system import System, of_system
 from archspec.ir.graph import Graph
 from archspec.lowering.lower import lower
 from archspec.lowering.settings import Settings
@@ -24,85 +26,70 @@ from archspec.spec.spec import Spec
 
 
 class Choice(Struct, frozen=True):
-    """A spec or a graph of it, the params that differ, the field of each, and what the file leaves out."""
+    """A spec or a graph of it, the params that differ, the field of each, and what the file leaves out.
+
+    `unread`: parts of a system that no spec speaks of.
+    """
 
     base: str
     graph: str | None
     params: Mapping[str, Value]
     origin: Mapping[str, str]
     left_out: tuple[str, ...]
+    unread: tuple[str, ...] = ()
 
 
-def choose(config: Table, specs: Mapping[str, Spec]) -> Choice:
-    """The spec and the params that a configuration means.
+def choose(published: Table | System, specs: Mapping[str, Spec]) -> Choice:
+    """The spec and the params that a configuration means, or those of all parts of a system.
 
     `specs` are those that it may be, by the name they are extended by. Raises SpecError: C002 none describes
     such a model; C003 a field is not understood; C004 no params give a field its value; C005 the params make
     no model; C006 several specs, or several choices of params, fit; C007 a field is
-    left out, and the spec does not say what that means.
+    left out, and the spec does not say what that means; C008 a part of a system is missing.
     """
-    named, found, fitting = _candidates(config, specs), list[Collector](), list[Choice]()
-    for name, fields in named:
-        collector = Collector()
-        choice = _solved(config, name, fields, collector)
-        found.append(collector)
+    system = isinstance(published, System)
+    candidates = of_system(published, specs) if system else of_file(published, specs)
+    collectors, fitting = list[Collector](), list[Choice]()
+    for candidate in candidates:
+        collectors.append(Collector())
+        choice = _solved(candidate, collectors[-1])
         fitting += [] if choice is None else [choice]
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        min(found, key=lambda collector: len(collector.diagnostics)).raise_if_any()
+        min(collectors, key=lambda collector: len(collector.diagnostics)).raise_if_any()
     bases = ", ".join(choice.base for choice in fitting)
-    raise SpecError(Diagnostic("C006", f"it fits several specs: {bases}", config.span, "say which one"))
+    raise SpecError(
+        Diagnostic("C006", f"it fits several specs: {bases}", candidates[0].span, "say which one")
+    )
 
 
-def _candidates(config: Table, specs: Mapping[str, Spec]) -> list[tuple[str, Fields]]:
-    described = [(name, fields) for name, spec in specs.items() for fields in fields_of(spec)]
-    key, kind = _identity(config)
-    path = str(key.value)
-    fitting = [(name, fields) for name, fields in described if _describes(fields, path, kind)]
-    if not fitting:
-        known = sorted({word for _, fields in described for word in _kinds(fields, path)})
-        hint = did_you_mean(kind, known) or f"known: {', '.join(known) or 'none'}"
-        raise SpecError(Diagnostic("C002", f"no spec describes the {path} '{kind}'", key.span, hint))
-    return fitting
-
-
-def _identity(config: Table) -> tuple[Scalar, str]:
-    for path in ("model_type", "_class_name"):
-        key, value = config.key(path), config.get(path)
-        if key is not None and isinstance(value, Scalar) and isinstance(value.value, str) and value.value:
-            return key, value.value
-    hint = "a configuration names its kind as 'model_type' (transformers) or '_class_name' (diffusers)"
-    raise SpecError(Diagnostic("C002", "it does not say what kind of model it is", config.span, hint))
-
-
-def _describes(fields: Fields, path: str, kind: str) -> bool:
-    return kind in _kinds(fields, path)
-
-
-def _kinds(fields: Fields, path: str) -> tuple[str, ...]:
-    """The kinds of model that a weight map speaks of."""
-    if path in fields.config:
-        return words(fields.config[path].expr)
-    return words(fields.kind) if path == "_class_name" and fields.kind and not fields.listed else ()
-
-
-def _solved(config: Table, base: str, fields: Fields, found: Collector) -> Choice | None:
-    domains = Domains(fields.spec)
-    demanded = tuple(sorted(equations(config, fields, domains.own), key=lambda each: each.about == "own"))
+def _solved(candidate: Candidate, found: Collector) -> Choice | None:
+    spec = candidate.spec
+    found.diagnostics += candidate.found
+    domains = Domains(spec)
+    every = (each for part in candidate.parts for each in equations(part.config, part.fields, domains.own))
+    demanded = tuple(sorted(every, key=lambda each: each.about == "own"))
     solver = Solver(domains, demanded)
-    report_unknown(config, fields, found)
-    report_left_out(config, fields, found)
+    for part in candidate.parts:
+        report_unknown(part.config, part.fields, found)
+        report_left_out(part.config, part.fields, found)
     solutions = solver.solutions()
     if not solutions:
-        found.diagnostics += [describe(each, fields.spec.name, demanded) for each in solver.contradictions()]
+        found.diagnostics += [describe(each, spec.name, demanded) for each in solver.contradictions()]
     if found.diagnostics:
         return None
-    params = _meant(fields.spec, solutions, demanded, config.span, found)
+    params = _meant(spec, solutions, demanded, candidate.span, found)
     if params is None:
         return None
     origin = {name: field for name in params if (field := _origin(name, demanded)) != name}
-    return Choice(base, fields.graph, params, origin, left_out(config, fields))
+    absent = tuple(path for part in candidate.parts for path in _left_out(part))
+    return Choice(candidate.base, candidate.graph, params, origin, absent, candidate.unread)
+
+
+def _left_out(part: Part) -> tuple[str, ...]:
+    absent = left_out(part.config, part.fields)
+    return absent if part.folder is None else tuple(f"{part.folder}/{path}" for path in absent)
 
 
 def _origin(name: str, demanded: tuple[Equation, ...]) -> str:
@@ -115,17 +102,18 @@ def _meant(
     spec: Spec, solutions: list[Known], demanded: tuple[Equation, ...], span: Span, found: Collector
 ) -> Known | None:
     """The params of the one solution that is a model."""
-    models: list[tuple[Known, Graph]] = []
+    models, faults = list[tuple[Known, Graph]](), list[Diagnostic]()
     for known in solutions:
         params = _differing(spec, known)
         try:
             graph = lower(with_params(spec, params))
         except ArchspecError as error:
-            if known is solutions[-1] and not models:
-                found.diagnostics.append(_no_model(spec, params, demanded, span, error.diagnostics[0]))
+            faults += [] if faults else [_no_model(spec, params, demanded, span, error.diagnostics[0])]
             continue
         if all(graph != other for _, other in models):
             models.append((params, graph))
+    if not models:
+        found.diagnostics += faults
     if len(models) > 1:
         names = sorted({name for params, _ in models for name in params if params != models[0][0]})
         message = f"several params of '{spec.name}' fit: {', '.join(names) or 'its own and others'}"

@@ -11,13 +11,13 @@ from msgspec import Struct
 from archspec.errors import Diagnostic, Source, Span, SpecError
 from archspec.importing.choose import Choice, scalar
 from archspec.importing.json_nodes import load_config
+from archspec.importing.system import INDEX, System
 from archspec.spec.node import Mapping as Table
 from archspec.spec.node import Node, Plain, Scalar, plain
 from archspec.spec.spec import Spec
 from archspec.spec.write import write
 
 _SPAN = Span(Source("import", ""), 1, 1, 1, 1)
-_PIPELINE = "model_index.json"
 
 
 class Imported(Struct, frozen=True):
@@ -40,8 +40,8 @@ class Imported(Struct, frozen=True):
         return self.text
 
 
-def configuration(path: Path) -> Table:
-    """The configuration in a file, or in the folder of a model.
+def configuration(path: Path) -> Table | System:
+    """The configuration in a file, or in the folder of a model, or of a system of several.
 
     Raises SpecError C001 where there is none, or where it is not a JSON object.
     """
@@ -49,11 +49,12 @@ def configuration(path: Path) -> Table:
         return load_config(path)
     if (path / "config.json").exists():
         return load_config(path / "config.json")
+    if (path / INDEX).exists():
+        return System.read(path)
     parts = sorted(entry.parent.name for entry in path.glob("*/config.json"))
     hint = f"import one of its parts: {', '.join(parts)}" if parts else "give the path of the file"
-    what = "is a pipeline of several models" if (path / _PIPELINE).exists() else "holds no config.json"
     span = Span(Source(str(path), ""), 1, 1, 1, 1)
-    raise SpecError(Diagnostic("C001", f"the folder {what}", span, hint))
+    raise SpecError(Diagnostic("C001", f"the folder holds no config.json and no {INDEX}", span, hint))
 
 
 def document(choice: Choice, spec: Spec, path: Path, name: str | None) -> Imported:
@@ -78,9 +79,9 @@ def document(choice: Choice, spec: Spec, path: Path, name: str | None) -> Import
 
 def _note(choice: Choice) -> str:
     """What the file does not say, as a comment."""
-    if not choice.left_out:
-        return ""
-    return f"# Left out there, so as in {choice.base}: {', '.join(choice.left_out)}.\n"
+    absent, unread = ", ".join(choice.left_out), ", ".join(choice.unread)
+    first = f"# Left out there, so as in {choice.base}: {absent}.\n" if absent else ""
+    return f"{first}# Not read: {unread}.\n" if unread else first
 
 
 def model_name(path: Path, base: str) -> str:

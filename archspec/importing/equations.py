@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from archspec.dims.evaluate import EvalError, evaluate
-from archspec.dims.expr import Expr, Listing
+from archspec.dims.expr import Expr, Listing, write
 from archspec.dims.expr import Literal as Constant
 from archspec.dims.num import Num, Value
 from archspec.errors import Collector, Span, did_you_mean
@@ -48,28 +48,37 @@ def lookup(config: Mapping, path: str) -> tuple[Scalar, Node] | None:
 
 def equations(config: Mapping, fields: Fields, own: Known) -> Iterator[Equation]:
     """What the file demands of the params. What it leaves out means what the spec's `own` params give."""
-    for field in fields.config.values():
+    for field in fields.read:
         yield from _of_field(config, fields, field, own)
     for path, field in fields.defaults.items():
-        if path not in fields.config and (given := lookup(config, path)) and not _is_null(given[1]):
-            yield Equation(field.expr, _expression(given[1]), path, given[0].span)
+        if path not in fields.config and (given := lookup(config, path)):
+            value = _meaning(fields, path, given[1])
+            if not _is_null(value):
+                yield Equation(field.expr, value, path, given[0].span)
     yield from _of_class(config, fields)
 
 
 def _of_field(config: Mapping, fields: Fields, field: Field, own: Known) -> Iterator[Equation]:
     given, default = find(config, fields, field.path), fields.defaults.get(field.path)
-    is_null = given is not None and _is_null(given[1])
+    value = None if given is None else _meaning(fields, field.path, given[1])
+    is_null = value is not None and _is_null(value)
     span = given[0].span if given else config.span
-    if default is not None and (given is None or is_null):
+    if default is not None and (value is None or is_null):
         yield Equation(field.expr, default.expr, field.path, span)
-    elif given is None or (is_null and field.whens):
+    elif value is None or (is_null and field.whens):
         if field.whens:
             yield Equation(field.whens[-1], Constant(False), field.path, span, "absent")
         elif fields.complete and field.path not in IDENTITY:
             yield from _of_own(field, span, own)
     else:
         yield from (Equation(when, Constant(True), field.path, span, "there") for when in field.whens)
-        yield Equation(field.expr, _expression(given[1]), field.path, span)
+        yield Equation(field.expr, value, field.path, span)
+
+
+def _meaning(fields: Fields, path: str, node: Node) -> Expr:
+    """What a value of the file means: itself, or what it is another word for."""
+    given, (meant, *others) = _expression(node), fields.same.get(path) or (None,)
+    return meant if meant is not None and write(given) in map(write, others) else given
 
 
 def _of_own(field: Field, span: Span, own: Known) -> Iterator[Equation]:
@@ -100,8 +109,9 @@ def _of_class(config: Mapping, fields: Fields) -> Iterator[Equation]:
     if given is None or fields.kind is None or path in fields.config:
         return
     key, node = given
-    if not _is_null(node):
-        yield Equation(fields.kind, _expression(node), path, key.span, anyof=isinstance(node, Sequence))
+    value = _meaning(fields, path, node)
+    if not _is_null(value):
+        yield Equation(fields.kind, value, path, key.span, anyof=isinstance(node, Sequence))
 
 
 def constant(value: Value) -> Expr:
@@ -111,8 +121,8 @@ def constant(value: Value) -> Expr:
     return Constant(value.real if isinstance(value, Num) else value)
 
 
-def _is_null(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.value is None
+def _is_null(value: Expr) -> bool:
+    return isinstance(value, Constant) and value.value is None
 
 
 def _expression(node: Node) -> Expr:
@@ -140,7 +150,7 @@ def _entries(config: Mapping, outer: str, known: frozenset[str]) -> Iterator[tup
     for key, value in config.entries:
         path = f"{outer}{key.value}"
         within = any(each.startswith(f"{path}.") for each in known)
-        if path in known or (within and _is_null(value)):
+        if path in known or (within and isinstance(value, Scalar) and value.value is None):
             continue
         if within and isinstance(value, Mapping):
             yield from _entries(value, f"{path}.", known)
@@ -150,8 +160,9 @@ def _entries(config: Mapping, outer: str, known: frozenset[str]) -> Iterator[tup
 
 def left_out(config: Mapping, fields: Fields) -> tuple[str, ...]:
     """Fields that the file does not have, and no `defaults` of the spec speak of."""
-    absent = (path for path in fields.config if find(config, fields, path) is None and path not in IDENTITY)
-    return tuple(p for p in absent if p not in fields.defaults and not fields.config[p].whens)
+    absent = (field for field in fields.read if find(config, fields, field.path) is None)
+    told = (*IDENTITY, *fields.defaults)
+    return tuple(field.path for field in absent if field.path not in told and not field.whens)
 
 
 def report_left_out(config: Mapping, fields: Fields, found: Collector) -> None:

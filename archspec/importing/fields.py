@@ -8,6 +8,7 @@ import:                                     # what files may say besides
   defaults: {n_inner: 4*hidden_size}        # the meaning of a field that is left out, or null
   ignore: [summary_type]                    # cannot change what this model computes
   accept: {n_ctx: n_positions}              # read in place of another field
+  same: {rank: [null, auto]}                # each value after the first is read as the first
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Fields(Struct, frozen=True):
 
     `spec` is set to the graph that the map speaks of, `graph`, where it speaks of a part.
     `kind` is the reference class; `listed`: `architectures` names it. `complete`: the map has an `import`, so
-    what a file leaves out means what `defaults` say, or else the spec's own params.
+    what a file leaves out means what `defaults` say, or else the spec's own params. `folder`: its place in
+    a system. What is both in `config` and in `ignore` is only written.
     """
 
     spec: Spec
@@ -47,10 +49,17 @@ class Fields(Struct, frozen=True):
     defaults: Mapping[str, Field]
     ignore: frozenset[str]
     accept: Mapping[str, str]
+    same: Mapping[str, tuple[Expr, ...]]
     kind: Expr | None
     listed: bool
     complete: bool
     graph: str | None
+    folder: str | None
+
+    @property
+    def read(self) -> tuple[Field, ...]:
+        """The fields of `config` that are read, and not only written."""
+        return tuple(field for path, field in self.config.items() if path not in self.ignore)
 
     @property
     def known(self) -> frozenset[str]:
@@ -77,10 +86,10 @@ def fields_of(spec: Spec) -> Iterator[Fields]:
 def _fields(spec: Spec, name: str, section: Table, params: frozenset[str]) -> Fields:
     more, kind, library = section.get("import"), section.get("class"), section.get("library")
     rest = more if isinstance(more, Table) else Table((), section.span)
-    ignore, accept = rest.get("ignore"), rest.get("accept")
+    ignore, accept, same = rest.get("ignore"), rest.get("accept"), rest.get("same")
     items = ignore.items if isinstance(ignore, Sequence) else ()
     entries = accept.entries if isinstance(accept, Table) else ()
-    part = section.get("graph")
+    part, place = section.get("graph"), section.get("folder")
     graph = str(part.value) if isinstance(part, Scalar) else None
     return Fields(
         spec=spec if graph is None else replace(spec, graph=graph),
@@ -90,11 +99,22 @@ def _fields(spec: Spec, name: str, section: Table, params: frozenset[str]) -> Fi
         defaults=_leaves(rest.get("defaults"), params),
         ignore=frozenset(str(item.value) for item in items if isinstance(item, Scalar)),
         accept={str(key.value): str(to.value) for key, to in entries if isinstance(to, Scalar)},
+        same=_same(same, params),
         kind=None if kind is None else expression(kind, params),
         listed=not (isinstance(library, Scalar) and library.value == "diffusers"),
         complete=more is not None,
         graph=graph,
+        folder=str(place.value) if isinstance(place, Scalar) else None,
     )
+
+
+def _same(node: Node | None, params: frozenset[str]) -> dict[str, tuple[Expr, ...]]:
+    entries = node.entries if isinstance(node, Table) else ()
+    return {
+        str(key.value): tuple(expression(item, params) for item in values.items)
+        for key, values in entries
+        if isinstance(values, Sequence)
+    }
 
 
 def _leaves(node: Node | None, params: frozenset[str]) -> dict[str, Field]:

@@ -17,12 +17,13 @@ _TABLE = Path(__file__).with_name("harmless.yaml")
 class Harmless(Struct, frozen=True):
     """`any`: fields of any value, with the reason. `only`: fields of one value. `counts`: a table's length.
 
-    `same`: words that name one function.
+    `parts`: parts of a system that are no models of it. `same`: words that name one function.
     """
 
     any: dict[str, str]
     only: dict[str, Plain]
     counts: dict[str, str]
+    parts: dict[str, str]
     same: dict[str, str]
 
     def excuses(self, field: str, value: Plain) -> bool:
@@ -48,7 +49,11 @@ def table() -> Harmless:
         word: first for first, others in content["same"].items() for word in cast("dict[str, str]", others)
     }
     return Harmless(
-        cast("dict[str, str]", content["any"]), only, cast("dict[str, str]", content["counts"]), same
+        cast("dict[str, str]", content["any"]),
+        only,
+        cast("dict[str, str]", content["counts"]),
+        cast("dict[str, str]", content["parts"]),
+        same,
     )
 
 

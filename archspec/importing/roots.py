@@ -33,6 +33,8 @@ def roots(expr: Expr, target: Value, name: str, value_of: Evaluate) -> Iterator[
         case Listing(items=items) if isinstance(target, tuple) and len(items) == len(target):
             for item, value in zip(items, target, strict=True):
                 yield from roots(item, value, name, value_of)
+        case _ if isinstance(target, tuple):  # a pattern that comes again after so many
+            yield from map(n.num, range(1, len(target) + 1))
         case _:
             return
 
@@ -67,7 +69,7 @@ def _undone(op: str, target: Num, known: Num, *, on_left: bool) -> Num | None:
             return target + known if on_left else known - target
         case "*":
             return _whole(target / known)
-        case "/":
+        case "/" | "//":
             return _whole(target * known if on_left else known / target)
         case _:
             return None

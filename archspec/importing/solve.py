@@ -76,9 +76,10 @@ class Solver:
                 yield from self._search({**known, unknown[0]: value}, pending)
 
     def _values(self, equation: Equation, name: str, known: Known) -> list[Value]:
-        """The values of one param that solve an equation."""
+        """The values of one param that solve an equation, those that the spec speaks of first."""
         given = (value for value in _proposed(equation, name, known) if self.domains.allows(name, value))
-        proposed = dict.fromkeys((*given, *self.domains.of(name)))
+        spoken = self.domains.of(name)
+        proposed = sorted(dict.fromkeys((*given, *spoken)), key=lambda value: value not in spoken)
         return [value for value in proposed if holds(equation, {**known, name: value})]
 
 

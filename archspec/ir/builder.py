@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -46,7 +46,13 @@ class Builder:
         self.ports: list[str] = []
         self.children: dict[str, Region] = {}
         self._names: set[str] = set()
+        self._reserved: set[str] = set()
         self._captured: dict[Handle, Handle] = {}
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Keeps names for parameters to come: other values get a number behind theirs."""
+        self._reserved |= {*names} - self._names
+        self._names |= self._reserved
 
     def unique(self, hint: str) -> str:
         """`hint` as an identifier that no other value of this region has."""
@@ -76,7 +82,9 @@ class Builder:
         even = len(shape) == 2 and int(shape[1]) % 2 == 0
         shown = TensorType(dtype, shape)
         require(init.kind != "sinusoids" or even, "T008", f"sinusoids fill [length, even width], not {shown}")
-        require(name not in {p.name for p in self.params}, "S110", f"two parameters are called '{name}' here")
+        free = name in self._reserved or name not in self._names
+        require(free, "S110", f"'{name}' is another value here already", "a parameter's name is its path")
+        self._reserved.discard(name)
         self._names.add(name)
         value = Value(name, TensorType(dtype, shape))
         self.params.append(Param(value, init, trainable))

@@ -27,7 +27,8 @@ def cut(graph: Graph, name: str, outputs: Collection[str]) -> Graph:
     )
     names = {v.name for v in graph.inputs} | {key for key, _ in kept}
     losses = tuple(loss for loss in graph.losses if _fits(loss, {key for key, _ in kept}, graph, names))
-    root = replace(root, inputs=tuple(v for v in graph.inputs if v.name in given | _read_by(losses)))
+    given = given.union(*(loss.reads for loss in losses))
+    root = replace(root, inputs=tuple(v for v in graph.inputs if v.name in given))
     dims = tuple(
         d for d in graph.dims if any(d in n.reads(size) for v in root.inputs for size in v.type.shape)
     )
@@ -75,11 +76,6 @@ def _fits(loss: Loss, kept: Collection[str], graph: Graph, names: Collection[str
     """Whether a loss reads at least one output, and none that is gone."""
     results = {v.name for v in loss.region.inputs} & {key for key, _ in graph.outputs}
     return bool(results) and results <= set(kept) and {v.name for v in loss.region.inputs} <= set(names)
-
-
-def _read_by(losses: Collection[Loss]) -> set[str]:
-    regions = (region for loss in losses for region in (loss.region, loss.feed) if region)
-    return {v.name for region in regions for v in region.inputs}
 
 
 def _ties(graph: Graph, paths: Collection[str]) -> tuple[tuple[str, str], ...]:

@@ -153,14 +153,6 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
-    """A graph input. `default` is the value that stands in when the caller leaves it out."""
-
-    value: Value
-    default: Value | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Loss:
     """A scalar computed from inputs and outputs of the model; `region.inputs` are named like them.
 
@@ -171,6 +163,12 @@ class Loss:
     name: str
     region: Region
     feed: Region | None = None
+
+    @property
+    def reads(self) -> set[str]:
+        """The inputs and outputs of the model that it is computed from."""
+        regions = (self.region, *((self.feed,) if self.feed else ()))
+        return {value.name for region in regions for value in region.inputs}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, ClassVar, TypeAlias, get_type_hints
 
 from msgspec import Struct
 
 from archspec.dims.num import NumError
 from archspec.ir.types import DTYPES, ShapeError, TensorType, require
 
+Mixed: TypeAlias = tuple[Sequence[int], ...]
 REGISTRY: dict[str, type[Op]] = {}
 
 
@@ -35,6 +36,13 @@ class Op(Struct, frozen=True):
     def infer(self, *types: Any, **_: Any) -> tuple[TensorType, ...]:
         raise AssertionError(f"{type(self).__name__} states no types")
 
+    def mixes(self, *types: Any, **_: Any) -> Mixed:
+        """For each operand the axes along which a result depends on elements at other places than its own.
+
+        What is not stated here has none; an axis may count from the end.
+        """
+        return ()
+
     def attributes(self) -> tuple[tuple[str, object], ...]:
         """Attribute names and values, in the order they are declared."""
         return tuple((name, getattr(self, name)) for name in self.__struct_fields__)
@@ -52,6 +60,13 @@ def result_types(op: Op, operands: Sequence[TensorType | None]) -> tuple[TensorT
         return op.infer(*operands)
     except NumError as error:
         raise ShapeError("T014", f"{op.name}: {error}") from None
+
+
+def mixed(op: Op, operands: Sequence[TensorType | None]) -> Iterator[tuple[TensorType, int]]:
+    """The operands that `op` mixes, each with an axis along which it does."""
+    for x, axes in zip(operands, op.mixes(*operands), strict=False):
+        if x is not None:
+            yield from ((x, axis % x.rank) for axis in axes)
 
 
 def _require_fit(op: Op, operands: Sequence[TensorType | None]) -> None:

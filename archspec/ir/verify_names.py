@@ -29,9 +29,9 @@ class Findings(Struct, frozen=True):
     collector: Collector
     path: str
 
-    def add(self, code: str, message: str, span: Span | None = None) -> None:
+    def add(self, code: str, message: str, span: Span | None = None, hint: str | None = None) -> None:
         where = f"in '{self.path}': " if self.path else ""
-        self.collector.add(code, where + message, span)
+        self.collector.add(code, where + message, span, hint)
 
     def has(self, code: str) -> bool:
         return any(found.code == code for found in self.collector.diagnostics)

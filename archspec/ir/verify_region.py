@@ -25,7 +25,7 @@ from archspec.ir.verify_names import (
 )
 from archspec.ir.verify_state import StateCheck
 
-_MASK = 4  # where the mask's operands begin among attention's: q, k, v, bias, then these
+_MASK = 5  # where the mask's operands begin among attention's: q, k, v, bias, sinks, then these
 
 
 class RegionCheck:
@@ -98,7 +98,7 @@ class RegionCheck:
         for value in values:
             self.use(value, what)
             if value.name in self.absent:
-                self.found.add("I115", f"{what} '{value.name}' may be absent")
+                self.found.add("I115", f"{what} '{value.name}' may be absent", hint=_instead_of(value))
 
     def node(self, node: Node) -> None:
         if isinstance(node, Apply):
@@ -117,7 +117,8 @@ class RegionCheck:
                 self.use(value, op.name, span)
                 may_be_absent = _may_be_absent(op, position)
                 if value.name in self.absent and not may_be_absent:
-                    self.found.add("I115", f"{op.name} needs '{value.name}', which may be absent", span)
+                    problem = f"{op.name} needs '{value.name}', which may be absent"
+                    self.found.add("I115", problem, span, _instead_of(value))
         for number in numbers(op):
             check_number(self.found, f"a number of {op.name}", number, self.scope, span)
         self.infer(node)
@@ -176,9 +177,8 @@ class RegionCheck:
             if type_ != wanted.type:
                 self.found.add("I107", f"'{name}' takes '{wanted.name}' as {wanted.type}, not {type_}", span)
             if value.name in self.absent and not wanted.optional:
-                self.found.add(
-                    "I115", f"'{name}' needs '{wanted.name}', but '{value.name}' may be absent", span
-                )
+                problem = f"'{name}' needs '{wanted.name}', but '{value.name}' may be absent"
+                self.found.add("I115", problem, span, _instead_of(value))
 
     def gives(
         self, results: Sequence[Value], region: Region, name: str, span: Span | None, rows: str | None = None
@@ -224,6 +224,10 @@ class RegionCheck:
         if set(node.schedule) != set(range(len(node.variants))):
             problem = f"the schedule of '{node.name}' does not run each of its {len(node.variants)} variants"
             self.found.add("I110", problem, node.span)
+
+
+def _instead_of(value: Value) -> str:
+    return f"'otherwise({value.name}, y)' is y where '{value.name}' is absent"
 
 
 def _may_be_absent(op: Op, position: int) -> bool:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archspec.components.base import Problem
 from archspec.components.elsewhere import field_hint, field_meant
 from archspec.dims import num as n
 from archspec.dims.evaluate import describe
+from archspec.dims.expr import Literal
 from archspec.dims.num import Num, Value
 from archspec.errors import Diagnostic, LoweringError, Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
 from archspec.lowering.faults import FAULTS, Broken, diagnose, located
 from archspec.lowering.frame import Frame, Maybe
 from archspec.lowering.signature import match, new_sizes, rebased
-from archspec.lowering.values import read_tensor, value_of
+from archspec.lowering.values import read_start, read_tensor, value_of
 from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar
 from archspec.spec.spec import BlockDef
@@ -37,6 +38,7 @@ def open_block(
     inner.closed = block.closed
     inner.tensors, inner.x, inner.fresh, inner.index = {}, None, True, None
     inner.stacks, inner.failed = {}, frozenset()
+    inner.left_out, inner.starts = frozenset(), {}
     inner.outside = frozenset(outer.tensors)
     opening = _Opening(outer, inner, block, args, span)
     opening.check_keys()
@@ -113,6 +115,9 @@ class _Opening:
             self.missing(name, f"add '{name}: …', declared as {kind}")
             return
         scope = self.outer if given else self.inner
+        if kind == "init":
+            self.start(name, scope, node)
+            return
         with located(node):
             value = value_of(scope, node) if kind != "str" else _text(scope, node)
             _check_kind(name, kind, value)
@@ -121,9 +126,31 @@ class _Opening:
         if isinstance(value, Num):
             self.inner.builder.bindings[name] = value
 
+    def start(self, name: str, scope: Frame, node: Node) -> None:
+        """How weights start. Its numbers are named here, so that they follow what they are computed from."""
+        init = read_start(scope, node)
+        self.inner.failed -= {name}
+        if init is None:
+            self.inner.values[name] = None
+            return
+        numbers = {"a": init.a, "b": init.b}
+        for letter, number in numbers.items():
+            if number is not None and not isinstance(number.expr, Literal):
+                word = self.free(f"{name}_{letter}")
+                self.inner.builder.bindings[word] = number
+                self.inner.values[word] = numbers[letter] = n.named(word, number)
+        self.inner.starts[name] = replace(init, **numbers)
+
+    def free(self, word: str) -> str:
+        """The word, made longer until no argument has that name."""
+        while word in self.inner.values or word in _declared(self.block):
+            word += "_"
+        return word
+
     def port(self, name: str, declared: Node | None, position: int, *, carried: bool) -> None:
         node = self.args.get("in") if position == 0 else self.args.get(name)
-        if node is None and position and _is_optional(declared):
+        if position and _is_optional(declared) and (node is None or _is_null(self.outer, node)):
+            self.inner.left_out |= {name}
             return
         self.inner.tensors[name] = None
         type_ = declared.get("type") if isinstance(declared, Mapping) else declared
@@ -176,6 +203,7 @@ _WANTED = {
     "bool": "true or false",
     "str": "a word",
     "list": "a list",
+    "init": "how weights start, such as normal(0.02)",
 }
 
 
@@ -195,6 +223,10 @@ def _kind(declared: Node) -> tuple[str, Node | None]:
     if not isinstance(kind, str) or kind not in _WANTED:
         raise Broken
     return kind, declared.get("default") if isinstance(declared, Mapping) else None
+
+
+def _is_null(frame: Frame, node: Node) -> bool:
+    return isinstance(node, Scalar) and (node.value is None or frame.is_null(node.value))
 
 
 def _is_optional(declared: Node | None) -> bool:

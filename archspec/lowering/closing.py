@@ -35,11 +35,10 @@ def close(low: Lowering, frame: Frame, inputs: Inputs) -> Graph:
     defaults = _defaults(low, frame, inputs)
     given = {name: handle for name, handle in outputs.items() if handle is not None}
     root = frame.builder.region(list(given.values()))
-    document = low.spec.document
     graph = Graph(
-        name=document.name,
-        summary=document.summary,
-        source=document.source,
+        name=low.spec.name,
+        summary=low.spec.text("summary"),
+        source=low.spec.text("source"),
         dims=tuple(low.dims),
         stream=low.stream,
         root=root,
@@ -65,11 +64,11 @@ def _outputs(low: Lowering, frame: Frame) -> Names:
         of = node.get("of") if isinstance(node, Mapping) else node
         if there is not False:
             is_text = there and isinstance(of, Scalar) and isinstance(of.value, str)
-            out[str(key.value)] = _tensor(frame, of) if is_text and of else None
+            out[str(key.value)] = tensor_of(frame, of) if is_text and of else None
     return out
 
 
-def _tensor(frame: Frame, node: Node) -> Maybe:
+def tensor_of(frame: Frame, node: Node) -> Maybe:
     def read() -> Handle:
         with located(node):
             return read_tensor(frame, node)
@@ -77,7 +76,7 @@ def _tensor(frame: Frame, node: Node) -> Maybe:
     return frame.attempt(node.span, read)
 
 
-def _stand_ins(frame: Frame, builder: Builder, names: Names, *, optional: bool = False) -> Frame:
+def stand_ins(frame: Frame, builder: Builder, names: Names, *, optional: bool = False) -> Frame:
     """A scope beside the model, in which inputs and outputs are what a region is given."""
     inner = Frame(frame.lowering, builder, dict(frame.values), {}, {})
     for name, handle in names.items():
@@ -93,18 +92,18 @@ def _defaults(low: Lowering, frame: Frame, inputs: Inputs) -> Region | None:
         return None
     builder = Builder("defaults", "defaults")
     given = {name: handle for name, (handle, _) in inputs.items() if name not in missing}
-    inner = _stand_ins(frame, builder, given, optional=True)
+    inner = stand_ins(frame, builder, given, optional=True)
     outputs: list[Handle] = []
     for name, node in missing.items():
-        handle, declared = _tensor(inner, node), inputs[name][0]
+        handle, declared = tensor_of(inner, node), inputs[name][0]
         inner.tensors[name] = None
-        if handle and declared and _agrees(low, name, declared.type, handle.type, node):
+        if handle and declared and agrees(low, name, declared.type, handle.type, node):
             outputs.append(_named(builder, handle, name))
             inner.tensors[name] = outputs[-1]
-    return _trimmed(builder.region(outputs))
+    return trimmed(builder.region(outputs))
 
 
-def _agrees(low: Lowering, name: str, declared: TensorType, given: TensorType, node: Node) -> bool:
+def agrees(low: Lowering, name: str, declared: TensorType, given: TensorType, node: Node) -> bool:
     if given != declared:
         message, hint = (
             f"'{name}' is declared {declared}, but gets {given}",
@@ -135,7 +134,7 @@ def _named(builder: Builder, handle: Handle, name: str) -> Handle:
     return Handle(renamed(handle.value), builder)
 
 
-def _trimmed(region: Region) -> Region:
+def trimmed(region: Region) -> Region:
     used = {v.name for node in region.nodes for v in node.inputs if v is not None}
     used |= {o.name for o in region.outputs}
     return replace(region, inputs=tuple(v for v in region.inputs if v.name in used))
@@ -162,9 +161,9 @@ def _loss(frame: Frame, name: str, node: Mapping, inputs: Names, outputs: Names)
     stop_if_many(frame.lowering.found)
     feed = _feed(frame.lowering, frame, node.get("feed"), inputs)
     builder = Builder(name, "loss")
-    inner = _stand_ins(frame, builder, inputs | outputs)
+    inner = stand_ins(frame, builder, inputs | outputs)
     value = _objective(inner, name, node.without("feed"))
-    return value and Loss(name, _trimmed(builder.region([value])), feed)
+    return value and Loss(name, trimmed(builder.region([value])), feed)
 
 
 def _objective(inner: Frame, name: str, node: Mapping) -> Maybe:
@@ -177,7 +176,7 @@ def _objective(inner: Frame, name: str, node: Mapping) -> Maybe:
         return inner.x
     for key, _ in node.without("of").entries:
         low.found.add("S001", f"unknown key '{short(str(key.value))}' of a loss", key.span, "of, feed, when")
-    value = _tensor(inner, of)
+    value = tensor_of(inner, of)
     if value and (value.type.rank or not is_float(value.type.dtype)):
         message = f"a loss is one number, not {value.type}"
         low.found.add("L012", message, of.span, "'mean' and 'sum' make one of many")
@@ -209,7 +208,7 @@ def _feed(low: Lowering, frame: Frame, node: Node | None, given: Names) -> Regio
         low.found.add("S003", f"'feed': expected a mapping, found {kind(node)}", node.span, hint)
         return None
     builder = Builder("feed", "feed")
-    inner = _stand_ins(frame, builder, {k: v for k, v in given.items() if node.key(k) is None})
+    inner = stand_ins(frame, builder, {k: v for k, v in given.items() if node.key(k) is None})
     outputs: list[Handle] = []
     for key, value in node.entries:
         stop_if_many(low.found)
@@ -218,10 +217,10 @@ def _feed(low: Lowering, frame: Frame, node: Node | None, given: Names) -> Regio
             hint = did_you_mean(name, given) or f"inputs: {', '.join(given)}"
             low.found.add("L009", f"the model has no input '{short(name)}'", key.span, hint)
             continue
-        handle, declared = _tensor(inner, value), given[name]
-        if handle and declared and _agrees(low, name, declared.type, handle.type, value):
+        handle, declared = tensor_of(inner, value), given[name]
+        if handle and declared and agrees(low, name, declared.type, handle.type, value):
             outputs.append(_named(builder, handle, name))
-    return _trimmed(builder.region(outputs))
+    return trimmed(builder.region(outputs))
 
 
 def _check_size(low: Lowering, graph: Graph) -> None:

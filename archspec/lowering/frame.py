@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from archspec.components.base import Place, Problem
 from archspec.dims.evaluate import EvalError, evaluate
-from archspec.dims.expr import Expr
+from archspec.dims.expr import Binary, Expr, Literal, Name, children
 from archspec.dims.num import Num, Value, symbol
 from archspec.errors import LoweringError, Span
 from archspec.ir.builder import Builder, Handle
+from archspec.ir.graph import Init
 from archspec.lowering.faults import FAULTS, Broken, diagnose
 from archspec.lowering.settings import names_in
 from archspec.spec.node import Node
@@ -48,6 +49,8 @@ class Frame:
     `failed` are names of values that have none, because what should give them was reported; then this body is
     not `whole`, and gives nothing.
     `closed`: in a block that sees neither params, defaults nor sizes of the document.
+    `left_out` are optional inputs of a block that this use of it was not given; they are null.
+    `starts` are the arguments of a block that say how weights start.
     `vary` holds replacements for this body's steps, by dotted path, each with where that path is written;
     `used` the paths that found one; `outside` the tensors of the caller, which a block does not see.
     """
@@ -64,6 +67,8 @@ class Frame:
     whole: bool = True
     closed: bool = False
     outside: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
+    starts: dict[str, Init] = field(default_factory=dict[str, "Init"])
     steps: dict[str, Step] = field(default_factory=dict[str, "Step"])
     vary: Vary = field(default_factory=dict[str, tuple[Span, Node]])
     used: set[str] = field(default_factory=set[str])
@@ -144,6 +149,8 @@ class Frame:
             return self.x.type.shape[-1]
         if name in self.values:
             return self.values[name]
+        if name in self.left_out:
+            return None
         if name == "past":
             return self.place("").past
         if name in self.dims:
@@ -158,15 +165,35 @@ class Frame:
 
         Raises `EvalError`, `Broken`.
         """
-        known = self.options()
-        for name in names_in(expr):
-            if name.id in self.tensors and name.id not in known:
-                message, hint = (
-                    f"'{name.id}' is a tensor, known only when the model runs",
-                    "numbers follow from params",
-                )
-                raise EvalError("N005", message, name, hint)
-        return evaluate(expr, self.value)
+        tensors = [word for word in names_in(expr) if self._means_tensor(word.id)]
+        if tensors:
+            self._only_given(expr, tensors)
+        given = {word.id for word in tensors}
+        return evaluate(expr, lambda name: True if name in given else self.value(name))
+
+    def _means_tensor(self, name: str) -> bool:
+        return name in self.tensors and name not in self.failed and name not in self.options()
+
+    def _only_given(self, expr: Expr, tensors: list[Name]) -> None:
+        """Checks that nothing of tensors is read but whether they are there, and that this is known.
+
+        Raises `EvalError` N005, `Broken`.
+        """
+        computed = {id(word) for word in _computed_with(expr)}
+        for word in tensors:
+            if id(word) in computed:
+                message = f"'{word.id}' is a tensor, known only when the model runs"
+                raise EvalError("N005", message, word, "numbers follow from params")
+            if self.tensor(word.id).value.optional:
+                message = f"whether '{word.id}' is given is known only when the model runs"
+                hint = f"hand it on as it is, or read 'otherwise({word.id}, …)'"
+                raise EvalError("N005", message, word, hint)
+
+    def is_null(self, name: object) -> bool:
+        """Whether a word stands for nothing at all: an input left out, or an argument that is null."""
+        if not isinstance(name, str) or name in self.tensors:
+            return False
+        return name in self.left_out or (name in self.values and self.values[name] is None)
 
     def options(self) -> tuple[str, ...]:
         """The names that stand for a number, a word or a list here."""
@@ -193,3 +220,15 @@ class Frame:
                 raise Broken
             return found
         raise KeyError(tuple(name for name, tensor in self.tensors.items() if tensor is not None))
+
+
+def _computed_with(expr: Expr) -> Iterator[Name]:
+    """The names whose values an expression needs; not those that it compares with null."""
+    match expr:
+        case Name():
+            yield expr
+        case Binary(op="==" | "!=", left=Name(), right=Literal(value=None)):
+            return
+        case _:
+            for child in children(expr):
+                yield from _computed_with(child)

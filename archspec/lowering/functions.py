@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from archspec.components.arrange import rearrange as rearranged
 from archspec.components.base import Place, Problem
-from archspec.components.carry import scanned, shifted
+from archspec.components.carry import cumulated, scanned, shifted
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.builder import Handle
@@ -63,8 +63,9 @@ for _fn in ("sum", "mean", "max", "min", "prod", "var", "any", "all"):
 
 @function
 def where(at: Place, condition: Handle, a: Handle | Num, b: Handle | Num) -> Handle:
-    """A side may be a number, in the other side's dtype."""
-    like = next((side.type.dtype for side in (a, b) if isinstance(side, Handle)), "float")
+    """A side may be a number, in the other side's dtype; two whole numbers give integers."""
+    whole = all(isinstance(side, Num) and not isinstance(side.value, float) for side in (a, b))
+    like = next((s.type.dtype for s in (a, b) if isinstance(s, Handle)), "int64" if whole else "float")
     sides = [s if isinstance(s, Handle) else _one(at, source.Full((), s, like)) for s in (a, b)]
     return _one(at, elementwise.Where(), condition, *sides)
 
@@ -122,12 +123,17 @@ def argmin(at: Place, x: Handle, axis: int = -1) -> Handle:
 
 @function
 def cumsum(at: Place, x: Handle, axis: int = -1) -> Handle:
-    return _one(at, reduce.Cumulate("sum", axis), x)
+    return cumulated(at, "sum", x, axis)
 
 
 @function
 def cumprod(at: Place, x: Handle, axis: int = -1) -> Handle:
-    return _one(at, reduce.Cumulate("prod", axis), x)
+    return cumulated(at, "prod", x, axis)
+
+
+@function
+def cummax(at: Place, x: Handle, axis: int = -1) -> Handle:
+    return cumulated(at, "max", x, axis)
 
 
 @function

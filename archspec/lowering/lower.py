@@ -12,7 +12,7 @@ from archspec.dims.num import Num
 from archspec.errors import ArchspecError, Collector, Diagnostic, LoweringError, Span, did_you_mean
 from archspec.ir.builder import Builder, Handle
 from archspec.ir.graph import Graph
-from archspec.lowering import closing, graphs, unused
+from archspec.lowering import closing, graphs, running, streaming, unused
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, Pushed
 from archspec.lowering.passes import PASSES
@@ -20,6 +20,7 @@ from archspec.lowering.settings import Settings
 from archspec.lowering.signature import declared_type
 from archspec.lowering.steps import lower_step
 from archspec.lowering.values import value_of
+from archspec.lowering.words import parameters_in
 from archspec.spec.limits import stop_if_many
 from archspec.spec.node import Mapping, Node, Scalar, Sequence
 from archspec.spec.read_steps import Reader
@@ -37,6 +38,13 @@ def lower(spec: Spec, found: Collector | None = None) -> Graph:
     where `read_spec` left its own.
     """
     return Lowering(spec, found).run()
+
+
+def running_of(spec: Spec) -> running.Running:
+    """What the spec says of running it. Raises what `lower` raises."""
+    low = Lowering(spec)
+    low.run()
+    return low.running
 
 
 class Lowering:
@@ -59,6 +67,7 @@ class Lowering:
         self.broken: set[tuple[str, ...]] = set()
         self.unsure: set[str] = set()
         self.steps_taken = self.depth = 0
+        self.running = running.Running()
 
     def run(self) -> Graph:
         root = Builder("", self.spec.name)
@@ -72,11 +81,15 @@ class Lowering:
         self.check_stacks(frame)
         graphs.check(self)
         graph = closing.close(self, frame, inputs)
+        handles = {name: handle for name, (handle, _) in inputs.items()}
+        self.running = running.read(self, frame, handles, graph)
         unused.check(self, frame)
         self.found.raise_if_any(LoweringError)
         assert graph is not None
         for step in PASSES:
             graph = step(graph)
+        streaming.check(graph, self.found)
+        self.found.raise_if_any(LoweringError)
         return graph if self.spec.graph is None else graphs.part(self.spec, graph, self.spec.graph)
 
     def report(self, error: ArchspecError) -> None:
@@ -146,6 +159,7 @@ class Lowering:
 
     def body(self, frame: Frame, body: Body) -> None:
         self.depth += 1
+        frame.builder.reserve(parameters_in(body))
         try:
             for step in body:
                 self.steps_taken += 1

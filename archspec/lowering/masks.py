@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.components.slots import MaskRule
 from archspec.dims.evaluate import EvalError, describe, evaluate
-from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Literal, Name, Unary, write
+from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Literal, Name, Unary, names, write
 from archspec.dims.num import Num
 from archspec.errors import did_you_mean
 from archspec.ir.builder import Handle
@@ -22,7 +22,7 @@ def read_mask(frame: Frame, expr: Expr) -> MaskRule:
     Raises `EvalError`, `Broken`.
     """
     reader = _Reader(frame)
-    written = reader.rule(expr)
+    written = reader.whole(expr)
     return MaskRule(written, tuple(reader.numbers.items()), tuple(reader.tensors.items()))
 
 
@@ -31,6 +31,23 @@ class _Reader:
         self.frame = frame
         self.numbers: dict[str, Num] = {}
         self.tensors: dict[str, Handle] = {}
+
+    def whole(self, expr: Expr) -> Expr:
+        """A mask: its terms, true where they look up a tensor that was left out."""
+        match expr:
+            case Binary(op="and", left=a, right=b):
+                return self.both(self.whole(a), self.whole(b))
+            case Conditional(test=t, then=a, orelse=b):
+                return self.whole(a) if self.truth(t) else self.whole(b)
+            case _ if any(name in self.frame.left_out for name in names(expr)):
+                return Literal(True)
+            case _:
+                return self.rule(expr)
+
+    def both(self, a: Expr, b: Expr) -> Expr:
+        if Literal(True) in (a, b):
+            return b if a == Literal(True) else a
+        return Binary("and", a, b)
 
     def rule(self, expr: Expr) -> Expr:
         """A part that is true or false."""

@@ -1,25 +1,18 @@
-"""Arguments of a component: each node read as its slot says, then checked by the component's model."""
+"""Arguments of a component: each node read as the slot of its argument says."""
 
 from __future__ import annotations
 
-import types
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
-
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from typing import Any
 
 from archspec.components.base import Component
 from archspec.components.elsewhere import field_hint, field_meant
-from archspec.components.slots import Slot
+from archspec.components.fields import Argument, Fields, arguments
 from archspec.errors import Diagnostic, LoweringError, Span
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame
 from archspec.lowering.values import READERS, value_of
 from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar, kind
-
-Fields: TypeAlias = dict[str, FieldInfo]
 
 MAX_UNKNOWN = 20
 _NUMBERS = ("int", "real", "extent")
@@ -36,28 +29,24 @@ def read_arguments(frame: Frame, word: type[Component], args: Mapping, span: Spa
 
 
 def _fields(
-    frame: Frame, model: type[BaseModel], args: Mapping, name: str, span: Span, extra: tuple[str, ...] = ()
+    frame: Frame, model: type[Fields], args: Mapping, name: str, span: Span, extra: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """The values of a model's fields; `extra` are keys that are read elsewhere."""
-    fields = slots(model)
-    found, meant = _unknown(fields, args, name, extra)
+    known = arguments(model)
+    found, meant = _unknown(tuple(known), args, name, extra)
     values: dict[str, Any] = {}
     broken = False
     for key, node in args.entries:
-        field = fields.get(str(key.value))
+        argument = known.get(str(key.value))
         try:
-            if field is not None:
-                values[str(key.value)] = read_field(frame, field, node, str(key.value))
+            if argument is not None and not _own_start(frame, argument, node):
+                values[argument.attribute] = read_field(frame, argument, node)
         except Broken:
             broken = True
         except LoweringError as error:
             found += error.diagnostics
-    required = [key for key, field in fields.items() if field.is_required() and args.key(key) is None]
-    found += [
-        Diagnostic("S002", f"{name} needs '{key}'", span, _example(key, fields[key]))
-        for key in required
-        if key not in meant
-    ]
+    missing = [a for key, a in known.items() if a.required and args.key(key) is None and key not in meant]
+    found += [Diagnostic("S002", f"{name} needs '{a.name}'", span, _example(a)) for a in missing]
     if found:
         raise LoweringError(*found)
     if broken:
@@ -65,12 +54,17 @@ def _fields(
     return values
 
 
+def _own_start(frame: Frame, argument: Argument, node: Node) -> bool:
+    """Whether a start is an argument of a block that is null: then the component has its own."""
+    return argument.slot.kind == "init" and isinstance(node, Scalar) and frame.is_null(node.value)
+
+
 def _unknown(
-    fields: Fields, args: Mapping, name: str, extra: tuple[str, ...]
+    known: tuple[str, ...], args: Mapping, name: str, extra: tuple[str, ...]
 ) -> tuple[list[Diagnostic], set[str | None]]:
     """Findings about arguments that do not exist, and the ones that were probably meant."""
-    options = (*extra, *fields)
-    unknown = [key for key, _ in args.entries if key.value not in fields][:MAX_UNKNOWN]
+    options = (*extra, *known)
+    unknown = [key for key, _ in args.entries if key.value not in known][:MAX_UNKNOWN]
     found = [
         Diagnostic(
             "S001",
@@ -87,16 +81,10 @@ def _no_input(name: str) -> str:
     return f"'{name}' reads no value that flows: leave it out"
 
 
-def slots(model: type[BaseModel]) -> Fields:
-    """Fields by the name that is written in a spec."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
-
-
-def _example(name: str, field: FieldInfo) -> str:
-    slot, pieces = _slot(field)
-    words = _words(pieces)
-    what = f"one of: {', '.join(words)}" if words else _KINDS.get(slot.kind if slot else "", "a value")
-    return f"add '{name}: …', {what}"
+def _example(argument: Argument) -> str:
+    words = argument.words
+    what = f"one of: {', '.join(words)}" if words else _KINDS.get(argument.slot.kind, "a value")
+    return f"add '{argument.name}: …', {what}"
 
 
 _KINDS = {
@@ -110,52 +98,31 @@ _KINDS = {
 }
 
 
-def _slot(field: FieldInfo) -> tuple[Slot | None, tuple[Any, ...]]:
-    """The field's slot, and the alternatives of its annotation."""
-    pieces = tuple(_pieces(field.annotation))
-    marks = (*field.metadata, *(mark for piece in pieces for mark in getattr(piece, "__metadata__", ())))
-    return next((mark for mark in marks if isinstance(mark, Slot)), None), pieces
-
-
-def _pieces(annotation: Any) -> Iterator[Any]:
-    yield annotation
-    if get_origin(annotation) is Annotated:
-        yield from _pieces(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, types.UnionType):
-        for part in get_args(annotation):
-            yield from _pieces(part)
-
-
-def _words(pieces: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple(word for piece in pieces if get_origin(piece) is Literal for word in get_args(piece))
-
-
-def read_field(frame: Frame, field: FieldInfo, node: Node, name: str) -> Any:
+def read_field(frame: Frame, argument: Argument, node: Node) -> Any:
     """One argument.
 
     Raises `LoweringError` at the node, `Broken`.
     """
-    slot, pieces = _slot(field)
+    slot, name = argument.slot, argument.name
     if isinstance(node, Scalar) and node.value is None and not node.quoted:
-        return _absent(node, name, optional=type(None) in pieces, required=field.is_required())
-    words = _words(pieces)
-    nested = next((p for p in pieces if isinstance(p, type) and issubclass(p, BaseModel)), None)
-    if nested is not None:
-        return _nested(frame, nested, node, name)
-    slot = slot or Slot("word" if words else "text")
+        return _absent(node, argument)
+    if argument.nested is not None:
+        return _nested(frame, argument.nested, node, name)
+    if slot.kind == "tensor" and isinstance(node, Scalar) and frame.is_null(node.value):
+        return _absent(node, argument)
     with located(node, name):
-        if type(None) in pieces and slot.kind in _NUMBERS and value_of(frame, node) is None:
+        if argument.nullable and slot.kind in _NUMBERS and value_of(frame, node) is None:
             return None  # a param that is null, or an expression that gives it
-        return READERS[slot.kind](frame, node, slot, words)
+        return READERS[slot.kind](frame, node, slot, argument.words)
 
 
-def _absent(node: Scalar, name: str, *, optional: bool, required: bool) -> None:
-    if not optional:
-        hint = "give it a value" if required else "leave it out to take its default"
-        raise LoweringError(Diagnostic("S003", f"'{name}' cannot be null", node.span, hint))
+def _absent(node: Scalar, argument: Argument) -> None:
+    if not argument.nullable:
+        hint = "give it a value" if argument.required else "leave it out to take its default"
+        raise LoweringError(Diagnostic("S003", f"'{argument.name}' cannot be null", node.span, hint))
 
 
-def _nested(frame: Frame, model: type[BaseModel], node: Node, name: str) -> BaseModel:
+def _nested(frame: Frame, model: type[Fields], node: Node, name: str) -> Fields:
     if not isinstance(node, Mapping):
         hint = "write '{}' to take all defaults"
         message = f"'{name}': expected a mapping, found {kind(node)}"

@@ -7,9 +7,9 @@ from archspec.dims import poly
 from archspec.dims.num import Num
 from archspec.errors import Diagnostic, LoweringError
 from archspec.ir.graph import Apply, Region
-from archspec.ir.op import Op
+from archspec.ir.op import Op, mixed
 from archspec.ir.ops.contract import Einsum
-from archspec.ir.ops.norm import BatchNorm, LayerNorm, RmsNorm
+from archspec.ir.ops.norm import BatchNorm
 from archspec.ir.ops.source import Iota
 from archspec.ir.ops.state import Append, Hold
 from archspec.ir.types import TensorType
@@ -48,10 +48,7 @@ def _mixes(op: Op, given: list[TensorType], rows: str) -> bool:
         terms, _, result = op.equation.replace(" ", "").partition("->")
         pairs = zip(terms.split(","), given, strict=True)
         return any(term[0] != result[0] for term, type_ in pairs if _leads(type_, rows))
-    if isinstance(op, BatchNorm):
-        return True
-    axis = -1 if isinstance(op, LayerNorm | RmsNorm) else getattr(op, "axis", None)
-    return axis is not None and _leads(given[0], rows) and axis % given[0].rank == 0
+    return isinstance(op, BatchNorm) or any(axis == 0 and _leads(x, rows) for x, axis in mixed(op, given))
 
 
 def _reads(type_: TensorType, rows: str) -> bool:

@@ -89,6 +89,9 @@ class _Lower:
     def name(self, expr: Name) -> Result:
         if expr.id == "_" or expr.id in self.frame.tensors:
             return self.frame.tensor(expr.id)
+        if expr.id in self.frame.left_out:
+            hint = f"'{expr.id}' is optional: leave this out with 'when: {expr.id} != null'"
+            raise EvalError("L013", f"'{expr.id}' is not given here", expr, hint)
         try:
             return self.frame.value(expr.id)
         except KeyError:

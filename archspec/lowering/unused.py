@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from archspec.components import COMPONENTS
 from archspec.components.elsewhere import field_hint, op_hint
+from archspec.components.fields import arguments
 from archspec.ir.builder import Builder, Handle
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, Maybe
-from archspec.lowering.reading import slots
 from archspec.lowering.settings import names_in
-from archspec.lowering.signature import declared_type, read_type
+from archspec.lowering.signature import declared_type, new_sizes, read_type
 from archspec.spec.limits import stop_if_many
 from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar
@@ -40,7 +40,7 @@ def _defaults(low: Lowering) -> None:
                 "L001", f"there is no op '{short(str(key.value))}' to give defaults to", key.span, hint
             )
         elif isinstance(node, Mapping):
-            fields = slots(word)
+            fields = arguments(word)
             for name in (name for name, _ in node.entries if name.value not in fields):
                 stop_if_many(low.found)
                 message = f"unknown argument '{short(str(name.value))}' of {word.words[0]}"
@@ -55,7 +55,9 @@ def _block(low: Lowering, frame: Frame, block: BlockDef) -> None:
     inner.failed = frozenset(block.args.keys() if block.args else ())
     ports = block.inputs.entries if block.inputs else ()
     for key, declared in ports:
-        inner.tensors[str(key.value)] = _input(inner, str(key.value), declared)
+        type_ = declared.get("type") if isinstance(declared, Mapping) else declared
+        inner.tensors[str(key.value)] = _input(inner, str(key.value), type_)
+        inner.failed |= new_sizes(inner, type_)
     if block.inputs is None:
         inner.tensors["x"] = None
     inner.x, inner.fresh = next(iter(inner.tensors.values()), None), not inner.tensors
@@ -63,9 +65,8 @@ def _block(low: Lowering, frame: Frame, block: BlockDef) -> None:
     low.check_stacks(inner)
 
 
-def _input(inner: Frame, name: str, declared: Node) -> Maybe:
+def _input(inner: Frame, name: str, text: Node | None) -> Maybe:
     """An input of the declared type; None where its sizes are names that only a use gives a meaning."""
-    text = declared.get("type") if isinstance(declared, Mapping) else declared
     if not isinstance(text, Scalar) or not isinstance(text.value, str):
         return None
 

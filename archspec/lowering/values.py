@@ -16,7 +16,7 @@ from archspec.dims.parse import parse
 from archspec.errors import did_you_mean
 from archspec.ir.builder import Handle
 from archspec.ir.graph import Init
-from archspec.lowering.faults import located
+from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame
 from archspec.lowering.masks import read_mask
 from archspec.lowering.settings import literal
@@ -148,7 +148,8 @@ def _word(frame: Frame, node: Node, slot: Slot, words: Words) -> str:
     if text in words:
         return text
     known = not text.isidentifier() or text in frame.options()
-    value = value_of(frame, node) if known or text in frame.lowering.settings.failed else text
+    failed = text in frame.failed or text in frame.lowering.settings.failed
+    value = value_of(frame, node) if known or failed else text
     if isinstance(value, str) and value in words:
         return value
     shown = value if isinstance(value, str) else describe(value)
@@ -167,8 +168,10 @@ def _text(frame: Frame, node: Node, slot: Slot, words: Words) -> str:
     return text_of(node)
 
 
-def _mask(frame: Frame, node: Node, slot: Slot, words: Words) -> MaskRule:
-    return read_mask(frame, parse(text_of(node)))
+def _mask(frame: Frame, node: Node, slot: Slot, words: Words) -> MaskRule | None:
+    """A rule; None where it hides nothing."""
+    rule = read_mask(frame, parse(text_of(node)))
+    return None if rule.expr == Literal(True) else rule
 
 
 def _tensor(frame: Frame, node: Node, slot: Slot, words: Words) -> Handle:
@@ -196,8 +199,20 @@ def read_tensor(frame: Frame, node: Node) -> Handle:
     return result
 
 
+def read_start(frame: Frame, node: Node) -> Init | None:
+    """How weights start, None for null. Raises `LoweringError` at the node, `Broken`."""
+    if isinstance(node, Scalar) and (node.value is None or frame.is_null(node.value)):
+        return None
+    with located(node):
+        return _init(frame, node, Slot("init"), ())
+
+
 def _init(frame: Frame, node: Node, slot: Slot, words: Words) -> Init:
     expr = parse(text_of(node))
+    if isinstance(expr, Name) and expr.id in frame.failed:
+        raise Broken
+    if isinstance(expr, Name) and expr.id in frame.starts:
+        return frame.starts[expr.id]
     named = {"zeros": Literal(0.0, expr.at, expr.end), "ones": Literal(1.0, expr.at, expr.end)}
     if isinstance(expr, Name) and expr.id in named:
         expr = Call("constant", (named[expr.id],), (), expr.at, expr.end)

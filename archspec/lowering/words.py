@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator
+
+from msgspec.structs import replace
 
 from archspec.components import COMPONENTS, Component
 from archspec.components.base import Problem
 from archspec.components.elsewhere import op_hint
+from archspec.components.linear import Param
 from archspec.dims.parse import parse
 from archspec.errors import Diagnostic, LoweringError, did_you_mean
 from archspec.ir.builder import Handle
@@ -21,8 +24,8 @@ from archspec.lowering.tensors import lower_expression
 from archspec.lowering.values import read_tensor
 from archspec.spec.names import short
 from archspec.spec.node import Mapping, Node, Scalar
-from archspec.spec.stacks import popped
-from archspec.spec.tree import SCOPES, CallAgain, Step, Word
+from archspec.spec.stacks import bodies, popped
+from archspec.spec.tree import SCOPES, Body, Branch, CallAgain, Parallel, Residual, Step, Word
 
 Results = tuple[Handle, ...]
 
@@ -30,6 +33,16 @@ Results = tuple[Handle, ...]
 def names_of(step: Step) -> tuple[str, ...]:
     """The step's names; a word without one goes by itself."""
     return step.common.names or ((str(step.word.value),) if isinstance(step, Word) else ())
+
+
+def parameters_in(body: Body) -> Iterator[str]:
+    """The names of the parameters that a body's region is to own."""
+    for step in body:
+        if isinstance(step, Word) and COMPONENTS.get(str(step.word.value)) is Param:
+            yield from names_of(step)
+        elif isinstance(step, Residual | Parallel | Branch):
+            for inner in bodies(step):
+                yield from parameters_in(inner)
 
 
 def lower_word(frame: Frame, step: Word) -> Results:
@@ -164,7 +177,9 @@ def call_again(frame: Frame, step: CallAgain) -> Results:
 
 
 def vary_argument(step: Word, key: Scalar, node: Node) -> Word:
-    """The step with one argument of this layer."""
+    """The step with one argument of this layer; `op` is what it does with the others."""
+    if key.value == "op" and isinstance(node, Scalar):
+        return Word(step.common, node, step.args)
     entries = tuple(e for e in step.args.entries if e[0].value != key.value)
     args = Mapping((*entries, (key, node)), step.args.span)
     return Word(step.common, step.word, args)

@@ -4,7 +4,7 @@ A child names one parent. What the parent says holds, except:
 
 - `archspec`, `name`, `summary`, `source` are replaced.
 - `params`, `inputs`, `outputs`, `losses`, `tie`, `blocks`, `graphs` and `expect` merge by key; `presets`,
-  `defaults` and `weights` merge by key and, below it, by the keys of that entry. Deeper values are
+  `defaults`, `run` and `weights` merge by key and, below it, by the keys of that entry. Deeper values are
   replaced whole: the order of `weights.hf.rename` means something, so it is not merged.
 - `model` and blocks that exist change only through `patch`, which is applied after the merge.
 - `expect` is the parent's only where the child changes nothing but names: the numbers of another
@@ -29,7 +29,7 @@ from archspec.spec.yaml_build import MAX_DEPTH, MAX_NODES
 MAX_EXTENDS = 16
 
 _BY_KEY = frozenset({"params", "inputs", "outputs", "losses", "tie", "blocks", "graphs", "expect"})
-_BY_TWO_KEYS = frozenset({"presets", "defaults", "weights"})
+_BY_TWO_KEYS = frozenset({"presets", "defaults", "weights", "run"})
 _NAMES = frozenset({"archspec", "extends", "name", "summary", "source", "expect"})
 
 

@@ -13,7 +13,8 @@ PresetName: TypeAlias = Annotated[
 ModelName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
 ParamValue: TypeAlias = bool | int | float | str | list[Any] | None
-Kind: TypeAlias = Literal["int", "float", "bool", "str", "list"]
+Kind: TypeAlias = Literal["int", "float", "bool", "str", "list", "init"]
+Numbers: TypeAlias = float | str | list[Any]
 Step: TypeAlias = str | dict[str, Any]
 Body: TypeAlias = list[Step]
 
@@ -60,7 +61,8 @@ class Block(Strict):
     )
     args: dict[Identifier, Kind | Argument] = Field(
         default_factory=dict,
-        description="Arguments and their kinds: `int`, `float`, `bool`, `str`, `list`, or {type, default}.",
+        description="Arguments and their kinds: `int`, `float`, `bool`, `str`, `list`, `init` (how weights "
+        "start), or {type, default}.",
     )
     inputs: dict[Identifier, str | Port] | None = Field(
         None,
@@ -98,6 +100,62 @@ class Tie(Strict):
 
     to: str = Field(description="The parameter that is stored.")
     when: str | bool = Field(True, description="Whether the tie exists at all.")
+
+
+class Images(Strict):
+    """How an image becomes an input [B, channels, height, width], and an output an image."""
+
+    mean: Numbers = Field(0.0, description="Taken off pixels from 0 to 1: one number, or one per channel.")
+    std: Numbers = Field(1.0, description="What they are then divided by.")
+    resize: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = Field(
+        None, description="How an image of another size is fitted; without it, that is an error."
+    )
+    crop: bool = Field(
+        False, description="Fit the shorter side and keep the middle, instead of stretching the image."
+    )
+
+
+class Tokens(Strict):
+    """How a prompt becomes an input [B, S] of token ids."""
+
+    length: int | str | None = Field(None, description="How many ids every prompt has.")
+    pad: int | str | None = Field(None, description="The id that stands behind a prompt that is shorter.")
+    mask: Identifier | None = Field(None, description="The input that is 1 at ids of a prompt, 0 behind it.")
+
+
+class Sample(Strict):
+    """How noise becomes data, step by step."""
+
+    noisy: Identifier = Field(description="The input that is noise at first, and data at last.")
+    time: Identifier = Field(description="The input that tells the step, the least noise first.")
+    signal: str = Field(
+        description="The share of the data's variance that is left after each step of adding noise: [steps]."
+    )
+    noise: str | None = Field(None, description="The noise in `noisy`, from outputs and inputs.")
+    velocity: str | None = Field(
+        None, description="Instead of it sqrt(signal) * noise - sqrt(1 - signal) * data."
+    )
+    clean: str | None = Field(None, description="Instead of both, the data itself.")
+    feed: dict[Identifier, str] = Field(
+        default_factory=dict, description="Inputs computed from outputs, other inputs and what is sampled."
+    )
+    empty: dict[Identifier, int | str | list[Any]] = Field(
+        default_factory=dict,
+        description="What stands for no prompt: ids, by input. Guidance leads away from it.",
+    )
+    result: Identifier | None = Field(None, description="The output to give instead of what is sampled.")
+    sizes: dict[Identifier, int | str] = Field(
+        default_factory=dict, description="Sizes known only at run time, unless the caller says others."
+    )
+    first: int | str = Field(0, description="The step with the least noise that the model is asked about.")
+
+
+class Run(Strict):
+    """What a run needs beside the model: nothing here changes what the model computes."""
+
+    images: Images | None = Field(None, description="How images are read and written.")
+    tokens: Tokens | None = Field(None, description="How prompts are filled up.")
+    sample: Sample | None = Field(None, description="How the model makes data out of noise.")
 
 
 class Part(Strict):
@@ -157,6 +215,10 @@ class Document(Strict):
     )
     weights: dict[Identifier, dict[str, Any]] = Field(
         default_factory=dict, description="How published checkpoints name the parameters."
+    )
+    run: Run = Field(
+        default_factory=lambda: Run(images=None, tokens=None, sample=None),
+        description="How images and prompts are read, and how noise becomes data.",
     )
     expect: Expect = Field(
         default_factory=lambda: Expect(params=None, source=None),

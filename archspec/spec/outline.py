@@ -229,6 +229,9 @@ _MISSING = {
     "body": "a block needs 'body:' with a list of steps",
     "type": "add 'type:', such as 'int64[B, S]' for a tensor, 'int' for an argument",
     "of": "add 'of:' with the name of a step",
+    "noisy": "add 'noisy:' with the name of an input",
+    "time": "add 'time:' with the name of an input",
+    "signal": "add 'signal:' with one number for each step of adding noise",
     "to": "add 'to:' with the path of a parameter, such as 'wte.weight'",
 }
 _HINTS = {
@@ -244,6 +247,7 @@ _HINTS = {
     "tie": "write 'alias: owner', such as 'lm_head.weight: wte.weight'",
     "losses": "write 'lm: {op: cross_entropy, logits: …, target: …}'",
     "expect": "write 'params:' with a whole number",
+    "run": "keys: images, tokens, sample",
     "optional": "write true or false",
     "summary": "quote a text that YAML reads as something else",
     "name": "quote a name that YAML reads as something else",

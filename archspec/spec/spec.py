@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from archspec.errors import Collector
-from archspec.spec.models import Document
-from archspec.spec.node import Mapping, Node, Scalar, Sequence
+from archspec.spec.node import Mapping, Node, Plain, Scalar, Sequence, plain
 from archspec.spec.read_steps import Reader
 from archspec.spec.tree import Body
-from archspec.spec.validate import document_of, validate
+from archspec.spec.validate import validate
 
 
 class BlockDef(Struct, frozen=True):
@@ -36,7 +36,6 @@ class Spec(Struct, frozen=True):
     `graph` names the part that is meant, by the caller or by the document; None where all of it is.
     """
 
-    document: Document
     node: Mapping
     model: Body
     blocks: dict[str, BlockDef]
@@ -47,7 +46,21 @@ class Spec(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        return self.document.name
+        return self.text("name") or "unread"
+
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """Names of the document's sets of params."""
+        return tuple(map(str, self.section("presets").keys()))
+
+    def table(self, key: str) -> dict[str, Plain]:
+        """A section as plain data."""
+        return {str(name.value): plain(node) for name, node in self.section(key).entries}
+
+    def text(self, key: str) -> str:
+        """What the document says of itself in one place; nothing where it says none."""
+        found = self.node.get(key)
+        return str(found.value) if isinstance(found, Scalar) and found.value is not None else ""
 
     def section(self, key: str) -> Mapping:
         found = self.node.get(key)
@@ -77,8 +90,8 @@ def read_spec(
     blocks = {name: _block(name, inner, reader) for name, inner in _blocks(node)}
     if found is None:
         kept.raise_if_any()
-    document = document_of(node, kept)
-    return Spec(document, node, body, blocks, path, preset, overrides, graph or document.graph)
+    read = Spec(node, body, blocks, path, preset, overrides, graph)
+    return read if graph else replace(read, graph=read.text("graph") or None)
 
 
 def _blocks(node: Mapping) -> list[tuple[str, Mapping]]:

@@ -16,7 +16,7 @@ def moved_by(body: Body) -> set[str]:
 def stacks_of(step: Step) -> set[str]:
     """The stacks that a step, or one inside it, pushes on or pops from."""
     own = {str(step.stack.value)} if isinstance(step, Push) else set(popped(getattr(step, "args", None)))
-    return own.union(*map(moved_by, _bodies(step)))
+    return own.union(*map(moved_by, bodies(step)))
 
 
 def popped(node: Node | None) -> Iterator[str]:
@@ -31,6 +31,6 @@ def popped(node: Node | None) -> Iterator[str]:
             yield from popped(value)
 
 
-def _bodies(step: Step) -> tuple[Body, ...]:
+def bodies(step: Step) -> tuple[Body, ...]:
     found = [getattr(step, key, None) for key in ("body", "shortcut")]
     return tuple(body for body in (*found, *getattr(step, "branches", ())) if body)

@@ -9,13 +9,10 @@ from archspec.errors import Collector, SpecError
 from archspec.spec.limits import stop_if_many
 from archspec.spec.models import Document
 from archspec.spec.names import preset_refusal, refusal, short, value_refusal
-from archspec.spec.node import Mapping, Node, Scalar, kind, plain
+from archspec.spec.node import Mapping, Node, Scalar, kind
 from archspec.spec.outline import check_outline
 
 _MODEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")
-_UNREAD = Document.model_construct(
-    archspec=1, name="unread", summary="", source="", inputs={}, model=[], outputs={}
-)
 
 
 def validate(node: Node, found: Collector) -> Mapping:
@@ -30,11 +27,6 @@ def validate(node: Node, found: Collector) -> Mapping:
     node = check_outline(node, Document, found)
     _check_names(found, node)
     return node
-
-
-def document_of(node: Mapping, found: Collector) -> Document:
-    """A document without findings as its model; a stand-in for one with findings."""
-    return _UNREAD if found.diagnostics else Document.model_validate(plain(node))
 
 
 def _check_names(found: Collector, node: Mapping) -> None:

@@ -23,9 +23,9 @@ class Entry(Struct, frozen=True):
     @classmethod
     def of(cls, spec: Spec) -> Entry:
         """Raises what lowering raises, under any preset."""
-        presets = (None, *spec.document.presets)
+        presets = (None, *spec.presets)
         counts = {preset: parameter_count(lower(replace(spec, preset=preset))) for preset in presets}
-        return cls(spec.name, spec.document.summary, str(spec.path), counts)
+        return cls(spec.name, spec.text("summary"), str(spec.path), counts)
 
     def record(self) -> dict[str, object]:
         """The entry as plain data."""

@@ -8,6 +8,8 @@ from msgspec import Struct, to_builtins
 
 from archspec.dims.num import product
 from archspec.ir.graph import Graph, Region, Repeat, State, Value, parameter_count, walk
+from archspec.lowering.running import Running
+from archspec.views.running import told
 
 _GAP = "  "
 
@@ -26,7 +28,7 @@ class Module(Struct, frozen=True):
 class Outline(Struct, frozen=True):
     """A graph in short. `inputs` and `outputs` are names and types, `repeats` how often a path stands.
 
-    As text: a title, inputs, the tree of modules with shapes and sizes, outputs, ties.
+    As text: a title, inputs, the tree of modules with shapes and sizes, outputs, ties, how it is run.
     """
 
     name: str
@@ -38,9 +40,10 @@ class Outline(Struct, frozen=True):
     ties: Mapping[str, str]
     modules: tuple[Module, ...]
     repeats: Mapping[str, str]
+    running: Mapping[str, str] = {}
 
     @classmethod
-    def of(cls, graph: Graph) -> Outline:
+    def of(cls, graph: Graph, running: Running | None = None) -> Outline:
         computed = {value.name for value in graph.defaults.outputs} if graph.defaults else set[str]()
         inputs = {value.name: _input(value, computed) for value in graph.inputs}
         outputs = {name: str(value.type) for name, value in graph.outputs}
@@ -51,7 +54,7 @@ class Outline(Struct, frozen=True):
         total = parameter_count(graph)
         return cls(
             graph.name, graph.summary, graph.source, total, inputs, outputs, dict(graph.ties), modules,
-            _counts(graph.root),
+            _counts(graph.root), told(running) if running else {},
         )  # fmt: skip
 
     def record(self) -> dict[str, object]:
@@ -64,6 +67,7 @@ class Outline(Struct, frozen=True):
         head += [f"{self.parameters:,} parameters", ""]
         tables = [_named("inputs", self.inputs), list(_rows(self.modules, self.repeats))]
         tables += [_named("outputs", self.outputs), _named("tied", self.ties)]
+        tables += [_named("run", self.running)]
         return "\n".join([*head, *laid_out([table for table in tables if table])]) + "\n"
 
 

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Iterator
-from typing import Any, Literal, Union, get_args, get_origin
-
 from msgspec import Struct, to_builtins
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from archspec.components import COMPONENTS, Component
-from archspec.components.slots import Slot
+from archspec.components import COMPONENTS, Component, fields
 from archspec.dims.num import Num
 from archspec.ir.graph import Init
 
@@ -63,33 +56,20 @@ def words() -> tuple[Word, ...]:
 
 def _word(name: str, kind: type[Component]) -> Word:
     summary = (kind.__doc__ or "").strip().split("\n")[0]
-    fields = kind.model_fields.items()
-    return Word(name, summary, tuple(_argument(field.alias or key, field) for key, field in fields))
+    known = fields.arguments(kind).values()
+    return Word(name, summary, tuple(Argument(a.name, _kind(a), _default(a)) for a in known))
 
 
-def _argument(name: str, field: FieldInfo) -> Argument:
-    return Argument(name, _kind(field), None if field.is_required() else _written(field.default))
+def _kind(argument: fields.Argument) -> str:
+    kind, nested = _KINDS.get(argument.slot.kind), argument.nested
+    inner = fields.arguments(nested).values() if nested else ()
+    group = "{" + ", ".join(f"{a.name}: {_kind(a)}" for a in inner) + "}"
+    found = [group] if nested else [*([kind] if kind else []), *argument.words]
+    return " | ".join(found) or "text"
 
 
-def _kind(field: FieldInfo) -> str:
-    pieces = [*field.metadata, *_pieces(field.annotation)]
-    found = [_KINDS[piece.kind] for piece in pieces if isinstance(piece, Slot) and piece.kind in _KINDS]
-    found += [str(word) for piece in pieces if get_origin(piece) is Literal for word in get_args(piece)]
-    found += [_nested(piece) for piece in pieces if isinstance(piece, type) and issubclass(piece, BaseModel)]
-    return " | ".join(dict.fromkeys(found)) or "text"
-
-
-def _nested(model: type[BaseModel]) -> str:
-    return "{" + ", ".join(f"{name}: {_kind(field)}" for name, field in model.model_fields.items()) + "}"
-
-
-def _pieces(annotation: Any) -> Iterator[Any]:
-    """The alternatives of a union, and what each is annotated with."""
-    yield annotation
-    parts = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else ()
-    inner = getattr(annotation, "__metadata__", ())
-    for part in (*parts, *inner, *([annotation.__origin__] if inner else [])):
-        yield from _pieces(part)
+def _default(argument: fields.Argument) -> str | None:
+    return None if argument.required else _written(argument.default)
 
 
 def _written(default: object) -> str:

@@ -6,40 +6,37 @@ shapes. An operation is made for concrete shapes, so whatever fits it forth also
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import final
+from typing import Protocol, final
+
+from msgspec import Struct
 
 from archspec.weights.arrays import Array, ArrayModule, Shape
 
 
-class Op(ABC):
+class Op(Protocol):
     """One step of the way to the hub, and back."""
 
-    __slots__ = ()
-
-    @abstractmethod
     def hub_shapes(self, ours: Sequence[Shape]) -> tuple[Shape, ...]:
         """The shapes after the step, from those before it."""
+        ...
 
-    @abstractmethod
     def our_shapes(self, hub: Sequence[Shape]) -> tuple[Shape, ...]:
         """The shapes before the step, from those after it."""
+        ...
 
-    @abstractmethod
     def to_hub(self, ours: Sequence[Array], xp: ArrayModule) -> list[Array]:
         """The arrays after the step."""
+        ...
 
-    @abstractmethod
     def to_ours(self, hub: Sequence[Array], xp: ArrayModule) -> list[Array]:
         """The arrays before the step."""
+        ...
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Concatenate(Op):
+class Concatenate(Struct, frozen=True):
     """Arrays of lengths `sizes` along `axis` become one."""
 
     axis: int
@@ -61,8 +58,7 @@ class Concatenate(Op):
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Stack(Op):
+class Stack(Struct, frozen=True):
     """`count` arrays of one shape become one with a new first axis."""
 
     count: int
@@ -81,8 +77,7 @@ class Stack(Op):
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Reversed(Op):
+class Reversed(Struct, frozen=True):
     """The operation `of`, run the other way."""
 
     of: Op
@@ -101,8 +96,7 @@ class Reversed(Op):
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Permute(Op):
+class Permute(Struct, frozen=True):
     """Row i along `axis` of the hub's array is row `order[i]` of ours."""
 
     axis: int
@@ -123,8 +117,7 @@ class Permute(Op):
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Reshape(Op):
+class Reshape(Struct, frozen=True):
     """The same elements in row-major order, in another shape."""
 
     ours: Shape
@@ -144,8 +137,7 @@ class Reshape(Op):
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Transpose(Op):
+class Transpose(Struct, frozen=True):
     """The last two axes exchanged."""
 
     def hub_shapes(self, ours: Sequence[Shape]) -> tuple[Shape, ...]:

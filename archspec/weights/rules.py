@@ -16,191 +16,158 @@ and the bias. A `?` at its end (`mlp.gate?`) allows it to match nothing; without
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    JsonValue,
-    ValidationError,
-    model_validator,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from msgspec import Meta, Struct, convert, field
 
-from archspec.errors import Diagnostic, Span, WeightsError, did_you_mean
+from archspec.errors import Diagnostic, Span, WeightsError
+from archspec.weights.form import ShortForm, mistakes, spelt_out
 
 Library = Literal["transformers", "diffusers"]
-Axis = Annotated[int, Field(ge=0, strict=True)]
-Size = Annotated[int, Field(ge=1, strict=True)]
-Count = Annotated[int, Field(ge=0, strict=True)]
+Axis = Annotated[int, Meta(ge=0)]
+Size = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0)]
+FolderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class _ShortForm(_Model):
-    """A rule that may be written as a plain list, which then fills its field `short`."""
-
-    short: ClassVar[str]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _expand(cls, value: object) -> object:
-        return {cls.short: cast("object", value)} if isinstance(value, list | tuple) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        long = handler(core)
-        return {"anyOf": [long, handler.resolve_ref_schema(long)["properties"][cls.short]]}
-
-
-class SplitRule(_ShortForm):
+class SplitRule(ShortForm, frozen=True):
     """One of our tensors is several of the hub's, cut along an axis."""
 
     short: ClassVar[str] = "into"
-    into: tuple[str, ...] = Field(
-        min_length=2, description="The parts in order; each replaces the last segment."
-    )
-    axis: Axis = Field(default=0, description="The axis of our tensor that is cut.")
-    sizes: tuple[Size, ...] | None = Field(
-        default=None, description="Lengths of the parts. Equal parts if absent."
-    )
+    into: Annotated[
+        tuple[str, ...], Meta(min_length=2), "The parts in order; each replaces the last segment."
+    ]
+    axis: Annotated[Axis, "The axis of our tensor that is cut."] = 0
+    sizes: Annotated[tuple[Size, ...] | None, "Lengths of the parts. Equal parts if absent."] = None
 
 
-class FuseRule(_ShortForm):
+class FuseRule(ShortForm, frozen=True):
     """Several of our tensors are one of the hub's, concatenated along an axis."""
 
     short: ClassVar[str] = "from"
-    parts: tuple[str, ...] = Field(
-        alias="from", min_length=2, description="The parts in order; each replaces the last segment."
-    )
-    axis: Axis = Field(default=0, description="The axis along which the parts are concatenated.")
+    parts: Annotated[
+        tuple[str, ...], Meta(min_length=2), "The parts in order; each replaces the last segment."
+    ] = field(name="from")
+    axis: Annotated[Axis, "The axis along which the parts are concatenated."] = 0
 
 
-class RopeRule(_Model):
+class RopeRule(Struct, frozen=True):
     """Rows of a query or key projection, whose rotary pairs lie differently in the hub's tensor."""
 
-    head_dim: Size = Field(description="Rows per head.")
-    rotary_dim: Size | None = Field(
-        default=None, description="Rotated rows of each head. All of them if absent."
-    )
-    hub: Literal["interleaved", "half"] = Field(
-        default="interleaved",
-        description="The hub pairs rows 2i and 2i+1 (interleaved), or i and i + rotary_dim/2 (half).",
-    )
-    axis: Axis = Field(default=0, description="The axis that holds heads times head_dim.")
+    head_dim: Annotated[Size, "Rows per head."]
+    rotary_dim: Annotated[Size | None, "Rotated rows of each head. All of them if absent."] = None
+    hub: Annotated[
+        Literal["interleaved", "half"],
+        "The hub pairs rows 2i and 2i+1 (interleaved), or i and i + rotary_dim/2 (half).",
+    ] = "interleaved"
+    axis: Annotated[Axis, "The axis that holds heads times head_dim."] = 0
 
 
-class ReorderRule(_ShortForm):
+class ReorderRule(ShortForm, frozen=True):
     """The same chunks along an axis, in another order."""
 
     short: ClassVar[str] = "order"
-    order: tuple[Count, ...] = Field(
-        min_length=2, description="Chunk i of the hub's tensor is chunk order[i] of ours."
-    )
-    sizes: tuple[Size, ...] | None = Field(
-        default=None, description="Lengths of our chunks. Equal chunks if absent."
-    )
-    axis: Axis = Field(default=0, description="The axis that is cut into chunks.")
+    order: Annotated[
+        tuple[Count, ...],
+        Meta(min_length=2),
+        "Chunk i of the hub's tensor is chunk order[i] of ours.",
+    ]
+    sizes: Annotated[tuple[Size, ...] | None, "Lengths of our chunks. Equal chunks if absent."] = None
+    axis: Annotated[Axis, "The axis that is cut into chunks."] = 0
 
 
-class InterleaveRule(_Model):
+class InterleaveRule(Struct, frozen=True):
     """Ours is [q; k; v] as chunks, the hub's repeats a little of each for every group: [groups, parts, d]."""
 
-    groups: Size = Field(description="How often the pattern repeats: heads, key-value heads, channels.")
-    parts: Size | tuple[Size, ...] = Field(
-        description="The number of equal parts, or each part's share of a group: [n, 1, 1] for n queries."
-    )
-    axis: Axis = Field(default=0, description="The axis that is interleaved.")
+    groups: Annotated[Size, "How often the pattern repeats: heads, key-value heads, channels."]
+    parts: Annotated[
+        Size | tuple[Size, ...],
+        "The number of equal parts, or each part's share of a group: [n, 1, 1] for n queries.",
+    ]
+    axis: Annotated[Axis, "The axis that is interleaved."] = 0
 
 
-class ImportRules(_Model):
+class ImportRules(Struct, frozen=True):
     """What a published config.json may say besides `config`; only `archspec import` reads this."""
 
-    defaults: dict[str, JsonValue] = Field(
-        default={},
-        description="What the hub's library takes for a field that is left out or null, an expression of "
+    defaults: Annotated[
+        dict[str, Any],
+        "What the hub's library takes for a field that is left out or null, an expression of "
         "params. A field that is not in `config` must have this value.",
-    )
-    ignore: tuple[str, ...] = Field(
-        default=(), description="Fields that cannot change what this model computes, whatever they say."
-    )
-    accept: dict[str, str] = Field(
-        default={}, description="Other spellings: a field of the file, to the field it is read in place of."
-    )
+    ] = {}
+    ignore: Annotated[
+        tuple[str, ...],
+        "Fields that cannot change what this model computes, whatever they say. One that is in "
+        "`config` is written, and not read.",
+    ] = ()
+    accept: Annotated[
+        dict[str, str],
+        "Other spellings: a field of the file, to the field it is read in place of.",
+    ] = {}
+    same: Annotated[
+        dict[str, tuple[Any, ...]],
+        "Other values: those of a field that are read as the first one, an expression of params.",
+    ] = {}
 
 
 _PATTERNS = "Run of hub-name segments to "
 
 
-class WeightRules(_Model):
+class WeightRules(Struct, frozen=True):
     """One checkpoint format of a model: names, layouts and the hub's own configuration."""
 
-    class_: str | None = Field(
-        default=None, alias="class", description="The hub's architecture class, for config.json."
+    class_: Annotated[str | None, "The hub's architecture class, for config.json."] = field(
+        default=None, name="class"
     )
-    library: Library = Field(
-        default="transformers", description="Whose folder it is: names of files, form of config.json."
+    library: Annotated[Library, "Whose folder it is: names of files, form of config.json."] = "transformers"
+    graph: Annotated[str | None, "The part of the model it holds: one of `graphs`."] = None
+    folder: Annotated[FolderName | None, "Its place beside others."] = None
+    config: Annotated[dict[str, Any], "Written to config.json on export."] = {}
+    import_: Annotated[ImportRules, "What else a config.json may say that is imported."] = field(
+        default=ImportRules(), name="import"
     )
-    graph: str | None = Field(default=None, description="The part of the model it holds: one of `graphs`.")
-    folder: str | None = Field(
-        default=None, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="Its place beside others."
-    )
-    config: dict[str, JsonValue] = Field(default={}, description="Written to config.json on export.")
-    import_: ImportRules = Field(
-        default=ImportRules(), alias="import", description="What else a config.json may say that is imported."
-    )
-    rename: dict[str, str] = Field(
-        default={}, description="Our name prefix to hub prefix. The first rule that fits a name rewrites it."
-    )
-    segments: dict[str, str] = Field(
-        default={},
-        description="Runs of segments rewritten in what `rename` left of a name, longest first.",
-    )
-    stack: dict[str, str] = Field(
-        default={},
-        description="Several of ours, `experts.*.w`, to one of the hub's with a new first axis: `experts.w`.",
-    )
-    fuse: dict[str, FuseRule] = Field(
-        default={}, description=_PATTERNS + "the tensors of ours that it concatenates."
-    )
-    split: dict[str, SplitRule] = Field(
-        default={}, description=_PATTERNS + "the tensors that it becomes in the hub."
-    )
-    unstack: dict[str, str] = Field(
-        default={},
-        description="One of ours, `experts.w`, is one per index of its first axis in the hub: `experts.*.w`.",
-    )
-    rope: dict[str, RopeRule] = Field(default={}, description=_PATTERNS + "how its rotary pairs lie.")
-    reorder: dict[str, ReorderRule] = Field(default={}, description=_PATTERNS + "the order of its chunks.")
-    interleave: dict[str, InterleaveRule] = Field(
-        default={}, description=_PATTERNS + "how its chunks alternate."
-    )
-    reshape: dict[str, tuple[int, ...]] = Field(
-        default={}, description=_PATTERNS + "the hub's shape; one size may be -1."
-    )
-    transpose: tuple[str, ...] = Field(
-        default=(), description="Tensors of 2 or 3 axes that the hub stores with the last two exchanged."
-    )
-    ignore: tuple[str, ...] = Field(
-        default=(), description="Hub tensors that this model has no use for, present or not. Never written."
-    )
-    alias: dict[str, str] = Field(
-        default={},
-        description="Full hub names of tied tensors that files may repeat, to the name they repeat.",
-    )
-    accept: dict[str, str] = Field(
-        default={},
-        description="Spellings of older files, read and never written: run of segments to the present one.",
-    )
-    base_prefix: str | None = Field(
-        default=None,
-        description="First segments that files of the bare model leave out. Read without, written with.",
-    )
+    rename: Annotated[
+        dict[str, str],
+        "Our name prefix to hub prefix. The first rule that fits a name rewrites it.",
+    ] = {}
+    segments: Annotated[
+        dict[str, str],
+        "Runs of segments rewritten in what `rename` left of a name, longest first.",
+    ] = {}
+    stack: Annotated[
+        dict[str, str],
+        "Several of ours, `experts.*.w`, to one of the hub's with a new first axis: `experts.w`.",
+    ] = {}
+    fuse: Annotated[dict[str, FuseRule], _PATTERNS + "the tensors of ours that it concatenates."] = {}
+    split: Annotated[dict[str, SplitRule], _PATTERNS + "the tensors that it becomes in the hub."] = {}
+    unstack: Annotated[
+        dict[str, str],
+        "One of ours, `experts.w`, is one per index of its first axis in the hub: `experts.*.w`.",
+    ] = {}
+    rope: Annotated[dict[str, RopeRule], _PATTERNS + "how its rotary pairs lie."] = {}
+    reorder: Annotated[dict[str, ReorderRule], _PATTERNS + "the order of its chunks."] = {}
+    interleave: Annotated[dict[str, InterleaveRule], _PATTERNS + "how its chunks alternate."] = {}
+    reshape: Annotated[dict[str, tuple[int, ...]], _PATTERNS + "the hub's shape; one size may be -1."] = {}
+    transpose: Annotated[
+        tuple[str, ...],
+        "Tensors of 2 or 3 axes that the hub stores with the last two exchanged.",
+    ] = ()
+    ignore: Annotated[
+        tuple[str, ...],
+        "Hub tensors that this model has no use for, present or not. Never written.",
+    ] = ()
+    alias: Annotated[
+        dict[str, str],
+        "Full hub names of tied tensors that files may repeat, to the name they repeat.",
+    ] = {}
+    accept: Annotated[
+        dict[str, str],
+        "Spellings of older files, read and never written: run of segments to the present one.",
+    ] = {}
+    base_prefix: Annotated[
+        str | None,
+        "First segments that files of the bare model leave out. Read without, written with.",
+    ] = None
 
 
 def read_rules(section: Mapping[str, object], spans: Mapping[str, Span] | None = None) -> WeightRules:
@@ -208,29 +175,16 @@ def read_rules(section: Mapping[str, object], spans: Mapping[str, Span] | None =
 
     Raises WeightsError W001 with every mistake of form.
     """
-    try:
-        return WeightRules.model_validate(section)
-    except ValidationError as error:
-        found = [_diagnostic(dict(item), spans or {}) for item in error.errors(include_url=False)]
-        raise WeightsError(*found) from error
+    found = [
+        Diagnostic("W001", f"weights.{'.'.join(path)}{message}", span_at(spans or {}, *path), hint)
+        for path, message, hint in mistakes(WeightRules, section)
+    ]
+    if found:
+        raise WeightsError(*found)
+    return convert(spelt_out(WeightRules, section), WeightRules)
 
 
 def span_at(spans: Mapping[str, Span], *path: str) -> Span | None:
     """The span of the innermost part of `path` that has one."""
     inward = (".".join(path[:end]) for end in range(len(path), -1, -1))
     return next((spans[key] for key in inward if key in spans), None)
-
-
-def _diagnostic(item: dict[str, Any], spans: Mapping[str, Span]) -> Diagnostic:
-    path = [str(part) for part in item["loc"]]
-    if item["type"] != "extra_forbidden":
-        return Diagnostic("W001", f"weights.{'.'.join(path)}: {item['msg']}", span_at(spans, *path))
-    words = [info.alias or name for name, info in _fields(path).items()]
-    hint = did_you_mean(path[-1], words) or f"known: {', '.join(words)}"
-    return Diagnostic("W001", f"weights.{'.'.join(path)} is not known", span_at(spans, *path), hint)
-
-
-def _fields(path: list[str]) -> Mapping[str, Any]:
-    rules = {"split": SplitRule, "fuse": FuseRule, "rope": RopeRule, "reorder": ReorderRule}
-    kind = {**rules, "interleave": InterleaveRule}.get(path[0]) if len(path) > 1 else None
-    return (kind or WeightRules).model_fields

@@ -9,9 +9,12 @@ FLOORS = (
     {"__main__"},
     {"cli"},
     {"cli_begin", "cli_model", "cli_run", "cli_spec"},
+    {"cli_answer"},
     {"cli_common"},
     {"__init__"},
+    {"api_run"},
     {"api"},
+    {"pipelines"},
     {"decode", "facts", "importing", "json_schema", "model", "resolve", "text_tokens", "views"},
     {"analysis", "backends", "diagram", "weights"},
     {"lowering"},
@@ -24,7 +27,7 @@ FLOORS = (
 LEVEL = {room: -depth for depth, rooms in enumerate(FLOORS) for room in rooms}
 
 TORCH_ROOMS = re.compile(
-    r"archspec/(backends/torch/runtime(/.*)?|weights/[^/]*torch[^/]*|api|model|decode)\.py"
+    r"archspec/(backends/torch/runtime(/.*)?|pipelines/.*|weights/[^/]*torch[^/]*|api|model|decode)\.py"
 )
 
 

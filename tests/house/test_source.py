@@ -14,7 +14,7 @@ MAX_FUNCTION_LINES = 60
 
 # An architecture lives in a spec; Python that knows one by name is special-casing it.
 FAMILIES = (
-    "albert|bart|bert|bloom|deberta|deepseek|dit|distilbert|falcon|gemma[0-9]?|gpt2|gpt_neox|gptj"
+    "albert|bart|bert|bloom|convnext|deberta|deepseek|dit|distilbert|falcon|flux|gemma[0-9]?|gpt2|gpt_neox|gptj"
     "|llama[0-9]?|longformer|mamba|mistral|mixtral|modernbert|olmo"
     "|phi[0-9]|qwen[0-9]*|roberta|swin|t5|unet|vit|whisper"
 )

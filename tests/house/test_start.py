@@ -8,7 +8,9 @@ import pytest
 from tests.house.test_floors import TORCH_ROOMS
 from tests.house.tree import ROOT, modules
 
-EXTRAS = ("numpy", "onnx", "onnxruntime", "safetensors", "tokenizers", "torch", "transformers", "triton")
+EXTRAS = (
+    "PIL", "numpy", "onnx", "onnxruntime", "safetensors", "tokenizers", "torch", "transformers", "triton",
+)  # fmt: skip
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

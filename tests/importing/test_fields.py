@@ -256,11 +256,9 @@ def test_files_that_cannot_be_read(tmp_path: Path):
     assert "holds no config.json" in message(tmp_path)
     (tmp_path / "config.json").write_bytes(b'{"a": "\xff"}')
     assert "not UTF-8" in message(tmp_path)
-    pipeline = tmp_path / "pipeline"
-    (pipeline / "unet").mkdir(parents=True)
-    written(pipeline, "{}", "model_index.json")
-    written(pipeline / "unet", "{}", "config.json")
-    assert "several models (import one of its parts: unet)" in message(pipeline)
+    (tmp_path / "parts" / "unet").mkdir(parents=True)
+    written(tmp_path / "parts" / "unet", "{}", "config.json")
+    assert "no model_index.json (import one of its parts: unet)" in message(tmp_path / "parts")
 
 
 @pytest.mark.parametrize(

@@ -1,112 +1,120 @@
-"""Configurations as their library writes them, and shorter ones as people do, mean the reference's model."""
+"""Every spec of the library is what its reference's own configurations become, at every published size.
 
-import json
+A spec that is a section of `weights` short of an `import`, or whose configurations are not read, fails here.
+"""
+
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import transformers
 from huggingface_hub.errors import StrictDataclassError
 
 from archspec import api
 from archspec.dims.num import Value
-from archspec.errors import ArchspecError, Collector
+from archspec.errors import ArchspecError
+from archspec.importing import choose
 from archspec.ir.graph import parameter_count
 from archspec.library import names
-from archspec.lowering.settings import Settings
-from archspec.spec.node import Mapping
+from archspec.spec.node import plain
 from archspec.spec.spec import Spec
 from archspec.weights.folder import hub_config
-from archspec.weights.of_spec import rules_of
-from tests.parity.catalog import ALL, Model
+from tests.importing.published import (
+    SECTIONS,
+    Config,
+    Section,
+    imported,
+    learned,
+    presets,
+    read,
+    reference,
+    save,
+    settings,
+    values,
+    write,
+)  # fmt: skip
+
+PRESETS = [
+    pytest.param(section, preset, id=f"{section}-{preset or 'own'}")
+    for section in SECTIONS
+    for preset in presets(section.spec)
+]
+HEAD = {"name", "extends", "params", "presets", "expect", "graph"}
+each_section = pytest.mark.parametrize("section", SECTIONS, ids=str)
 
 
-def is_told(spec: str) -> bool:
-    """Whether a spec says what a config.json may leave out."""
-    section = api.load(spec).section("weights").get("hf")
-    return isinstance(section, Mapping) and section.get("import") is not None
+@pytest.fixture
+def no_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing ends with the params: that they make a model is asked once, not for each configuration."""
+    monkeypatch.setattr(choose, "lower", nothing)
 
 
-MODELS = [model for model in ALL if is_told(model.spec) and hasattr(transformers, model.reference)]
-ONE_EACH = list({model.spec: model for model in reversed(MODELS)}.values())
+def nothing(spec: Spec) -> None:
+    """In place of a graph."""
 
 
-def reference(model: Model) -> Any:
-    return getattr(transformers, model.reference)
+def test_every_spec_says_what_files_may_say():
+    assert {section.spec for section in SECTIONS} == set(names())
+    assert [str(section) for section in SECTIONS if not section.fields.complete] == []
 
 
-def full(model: Model, config: dict[str, Any]) -> dict[str, Any]:
-    """All fields, as they are when such a model is saved."""
-    return {**reference(model).config_class(**config).to_dict(), "architectures": [model.reference]}
+def structure(spec: Spec) -> dict[str, Any]:
+    """All that a spec says but its params, and what it says of itself."""
+    return {str(key.value): plain(node) for key, node in spec.node.entries if key.value not in HEAD}
 
 
-def short(model: Model, config: dict[str, Any]) -> dict[str, Any]:
-    """The given fields alone."""
-    return {
-        "model_type": reference(model).config_class.model_type,
-        "architectures": [model.reference],
-        **config,
-    }
+@pytest.mark.usefixtures("no_graphs")
+@pytest.mark.parametrize(("section", "preset"), PRESETS)
+def test_a_saved_configuration_means_the_preset(section: Section, preset: str | None, tmp_path: Path):
+    """The same structure with the same params is the same graph; `diff` says so below."""
+    spec = api.load(section.spec, preset=preset)
+    rules = section.rules(spec)
+    found = imported(save(rules, settings(rules), tmp_path), section.spec)
+    assert (values(found), structure(found)) == (values(spec), structure(spec))
+    assert found.graph == section.fields.graph
 
 
-def imported(folder: Path, config: dict[str, Any], base: str | None = None) -> Spec:
-    """The spec that a configuration becomes, read back from its text."""
-    (folder / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-    made = api.import_config(folder, base=base, name="imported")
-    path = folder / "imported.yaml"
-    path.write_text(made.text, encoding="utf-8")
-    return api.load(path)
+@each_section
+def test_it_is_told_from_all_others_and_is_the_same_graph(section: Section, tmp_path: Path):
+    spec = api.load(section.spec, graph=section.fields.graph)
+    rules = section.rules(spec)
+    found = imported(save(rules, settings(rules), tmp_path))
+    assert not api.diff(spec, found)
+    assert parameter_count(api.lower(found)) == learned(reference(rules, settings(rules)))
 
 
-def values(spec: Spec) -> dict[str, Value]:
-    return Settings(spec, Collector()).values
-
-
-def outcome(folder: Path, config: dict[str, Any], base: str) -> dict[str, Value] | str:
-    """The params that a configuration means, or that it means none."""
-    try:
-        return values(imported(folder, config, base))
-    except ArchspecError:
-        return "refused"
-
-
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_a_saved_configuration_gives_the_params(model: Model, tmp_path: Path):
-    found = imported(tmp_path, full(model, model.config))
-    assert values(found) == values(api.load(model.spec, preset=model.preset, overrides=model.params))
-
-
-@pytest.mark.parametrize("model", ONE_EACH, ids=lambda model: model.name)
-def test_what_is_left_out_means_what_the_reference_takes(model: Model, tmp_path: Path):
-    for gone in (None, *model.config):
-        fewer = {name: value for name, value in model.config.items() if name != gone}
-        try:
-            whole = full(model, fewer)
-        except (ValueError, StrictDataclassError):  # the reference refuses it
-            continue
-        assert outcome(tmp_path, short(model, fewer), model.spec) == outcome(tmp_path, whole, model.spec), (
-            gone
+@pytest.mark.usefixtures("no_graphs")
+@each_section
+def test_an_export_is_imported_as_what_it_was(section: Section, tmp_path: Path):
+    for preset in presets(section.spec):
+        spec = api.load(section.spec, preset=preset)
+        assert values(imported(write(hub_config(section.rules(spec)), tmp_path), section.spec)) == values(
+            spec
         )
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_the_parameters_are_as_many_as_the_references(model: Model, tmp_path: Path):
-    kind = reference(model)
-    config = kind.config_class(**model.config)
-    with torch.device("meta"):
-        learned = [each.numel() for each in kind(config).parameters() if each.requires_grad]
-    found = imported(tmp_path, {**config.to_diff_dict(), "architectures": [model.reference]})
-    assert parameter_count(api.lower(found)) == sum(learned)
+@pytest.mark.usefixtures("no_graphs")
+@each_section
+def test_what_is_left_out_means_what_the_reference_takes(section: Section, tmp_path: Path):
+    rules = section.rules(section.small())
+    config = settings(rules)
+    for gone in (None, *config):
+        fewer = {name: value for name, value in config.items() if name != gone}
+        try:
+            whole = read(save(rules, fewer, tmp_path))
+        except (ValueError, TypeError, StrictDataclassError):  # the reference refuses it
+            continue
+        short = {"model_type": whole.get("model_type"), **class_of(whole), **fewer}
+        assert outcome(tmp_path, short, section) == outcome(tmp_path, whole, section), gone
 
 
-@pytest.mark.parametrize("name", sorted(filter(is_told, names())))
-def test_an_export_is_imported_as_what_it_was(name: str, tmp_path: Path):
-    """Under every preset: what `config` writes, `import` reads."""
-    for preset in (None, *api.load(name).document.presets):
-        spec = api.load(name, preset=preset)
-        assert values(imported(tmp_path, hub_config(rules_of(spec, "hf")), name)) == values(spec)
+def class_of(config: Config) -> Config:
+    return {name: config[name] for name in ("architectures", "_class_name") if name in config}
 
 
-def test_the_cases_are_there():
-    assert {"gpt2", "bert", "t5"} <= {model.spec for model in MODELS}
+def outcome(folder: Path, config: Config, section: Section) -> dict[str, Value] | str:
+    """The params that a configuration means, or that it means none."""
+    told = {name: value for name, value in config.items() if name != "model_type" or value is not None}
+    try:
+        return values(imported(write(told, folder), section.spec))
+    except ArchspecError:
+        return "refused"

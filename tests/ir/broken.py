@@ -174,7 +174,7 @@ BROKEN: list[Broken] = [
     ),
     ([("output wide = %b", "output wide = %mask")], ["I115 the graph's output 'mask' may be absent"]),
     (
-        [("attention(%q, %k, %k, _, %keep)", "attention(%q, %k, %k, %keep, %keep)")],
+        [("attention(%q, %k, %k, _, _, %keep)", "attention(%q, %k, %k, _, %keep, %keep)")],
         ["I115 attention needs 'keep'", "I103"],
     ),
     ([("%held = hold", "%held? = hold")], ["I115 value 'held' is optional, but only an input may be absent"]),

@@ -167,7 +167,7 @@ def _attention(body: Body, x: Value, mask: Value | None) -> Value:
     rule = parse("k <= q and q - k < window" + (" and keep[b, k]" if keep else ""))
     names = (("window", n.num(3)),)
     op = Attention((WIDTH // HEADS) ** -0.5, rule, past, ("keep",) if keep else (), names, None, RATE)
-    (attended,) = inner.apply(op, q, k, v, None, *([keep] if keep else []))
+    (attended,) = inner.apply(op, q, k, v, None, None, *([keep] if keep else []))
     (merged,) = inner.apply(Reshape(RUNNING), attended)
     return body.call(inner.region(body.name("attn"), "attention", merged), x, *([mask] if mask else []))
 

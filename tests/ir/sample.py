@@ -46,7 +46,7 @@ root model net
       %n = rms_norm(%x, %w) {eps = 1e-06, offset = 0, cast = before} : float[B, S, width]
       %q = reshape(%n) {shape = [B, heads, S, width // heads]} : float[B, heads, S, width // heads]
       %k = append(%q) {state = kv, axis = 2, past = past} : float[B, heads, past + S, width // heads]
-      %o = attention(%q, %k, %k, _, %keep) {scale = (width // heads)**-0.5, \
+      %o = attention(%q, %k, %k, _, _, %keep) {scale = (width // heads)**-0.5, \
 mask = k <= q and keep[b, k] and q - k < window, start = past, operands = [keep], \
 names = [[window, 4]], softcap = null, dropout = rate} : \
 float[B, heads, S, width // heads]

@@ -65,7 +65,7 @@ def test_a_parameter_has_positive_sizes(size: int | str):
 def test_a_parameter_stands_once():
     root = Builder("", "net")
     root.param("w", sizes(2), ZEROS)
-    with pytest.raises(ShapeError, match="two parameters are called 'w'"):
+    with pytest.raises(ShapeError, match="'w' is another value here already"):
         root.param("w", sizes(2), ZEROS)
 
 

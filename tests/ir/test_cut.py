@@ -31,7 +31,7 @@ model:
   - again: {call: text, in: flat}
 outputs: {text: text, image: flat, both: both, again: again}
 graphs: {text: [text], image: [image], again: [again], sum: [both, text]}
-tie: {text.bias: gain.weight}
+tie: {text.bias: gain}
 losses:
   pairs: "mean(both)"
   weighted: {of: "mean(text) * mean(scale)", feed: {mask: "ids * 0"}}
@@ -49,11 +49,11 @@ def part(folder: Path, name: str | None, content: str = SPEC) -> Graph:
     ("name", "inputs", "owned", "losses", "dims"),
     [
         ("text", ["ids", "mask", "scale"], ["table.weight", "text.bias", "text.weight"], ["weighted"], "BS"),
-        ("image", ["pixels"], ["gain.weight", "image.bias", "image.weight"], [], "IH"),
+        ("image", ["pixels"], ["gain", "image.bias", "image.weight"], [], "IH"),
         (
             "again",
             ["pixels"],
-            ["gain.weight", "image.bias", "image.weight", "text.bias", "text.weight"],
+            ["gain", "image.bias", "image.weight", "text.bias", "text.weight"],
             [],
             "IH",
         ),
@@ -78,7 +78,7 @@ def test_parts_are_sound_and_read_back(tmp_path: Path):
 
 
 def test_ties_hold_where_both_ends_are_left(tmp_path: Path):
-    assert part(tmp_path, "again").ties == part(tmp_path, None).ties == (("text.bias", "gain.weight"),)
+    assert part(tmp_path, "again").ties == part(tmp_path, None).ties == (("text.bias", "gain"),)
     assert part(tmp_path, "text").ties == ()
 
 

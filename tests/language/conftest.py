@@ -1,22 +1,14 @@
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.language.cases import Block, Case
 from tests.language.rig import Rig, implementations
+from tests.threads import one_thread
 
+__all__ = ["one_thread"]
 Rigs = Callable[[Case, Block], tuple[Rig, ...]]
-
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Generator[None]:
-    """Tensors of a few numbers are not worth a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The models that are compared: each is one file in `cases/`, which says everything about it."""
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -29,14 +30,15 @@ class Case:
 class Loss:
     """`case` gives the inputs, except those that the loss makes itself (`fed`); `inputs` are further ones.
 
-    `theirs`: further arguments of the reference, by our names, or as they are. `mutants`: edits that give
-    another loss.
+    `theirs`: further arguments of the reference, by our names, or as they are. `moves`: ends of the buffers
+    that a step of training moves. `mutants`: edits that give another loss.
     """
 
     case: str
     theirs: dict[str, str | bool]
     inputs: dict[str, Draw] = field(default_factory=dict[str, Draw])
     fed: list[str] = field(default_factory=list[str])
+    moves: list[str] = field(default_factory=list[str])
     mutants: dict[str, Edits] = field(default_factory=dict[str, Edits])
 
 
@@ -65,7 +67,7 @@ class Model:
     list in the layers' order; `{}` where it gives none. `gain`: how loud random matrices are where embeddings
     would else drown the layers. `silent`: ends of parameters that cannot change the output, and why.
     `refuses`: attention implementations that cannot build it. `mutants` compute something else; `refused`
-    have other parameters, so that no weights fit them. Both are edits of the spec's text.
+    have other parameters, so that no weights fit them. Both are edits of the text of the spec and its parts.
     """
 
     name: str
@@ -95,14 +97,34 @@ class Model:
         return library.find(self.spec).read_text(encoding="utf-8")
 
     def written(self, edits: Edits, folder: Path) -> Path:
-        """A file with the spec, each passage replaced wherever it stands."""
-        text = self.text
+        """A file with the spec, beside files with its parts, each passage replaced wherever it stands."""
+        texts = {self.spec: _beside(self.text), **_parts(self.text)}
         for old, new in edits.items():
-            assert old in text, f"{self.spec} no longer says {old!r}"
-            text = text.replace(old, new)
-        path = folder / f"{self.spec}.yaml"
-        path.write_text(text, encoding="utf-8")
-        return path
+            assert any(old in text for text in texts.values()), f"{self.spec} no longer says {old!r}"
+            texts = {name: text.replace(old, new) for name, text in texts.items()}
+        for name, text in texts.items():
+            (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+        return folder / f"{self.spec}.yaml"
+
+
+_USE = re.compile(r"^use: \[([\w, ]+)\]", re.MULTILINE)
+
+
+def _beside(text: str) -> str:
+    """The text, using parts that stand beside it."""
+    return _USE.sub(lambda found: f"use: [{', '.join(f'{name}.yaml' for name in _used(found))}]", text)
+
+
+def _used(found: re.Match[str]) -> list[str]:
+    return found[1].replace(" ", "").split(",")
+
+
+def _parts(text: str) -> dict[str, str]:
+    """The text of every part that a spec uses, and of those they use."""
+    named = [name for found in _USE.finditer(text) for name in _used(found)]
+    parts = {name: library.find_part(name).read_text(encoding="utf-8") for name in named}
+    below = [_parts(part) for part in parts.values()]
+    return {name: _beside(part) for each in (parts, *below) for name, part in each.items()}
 
 
 def _read(path: Path) -> list[Model]:

@@ -1,25 +1,17 @@
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 import pytest
-import torch
 from transformers.utils import logging
 
 from tests.parity.catalog import Model
 from tests.parity.rig import Rig
+from tests.threads import one_thread
 
+__all__ = ["one_thread"]
 Rigs = Callable[[Model], Rig]
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Generator[None]:
-    """On tensors this small, threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

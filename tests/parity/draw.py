@@ -18,7 +18,8 @@ def generator(*key: object) -> torch.Generator:
 
 
 def randomise(model: nn.Module, seed: int, gain: float = 1.0) -> None:
-    """Gains 1 ± 0.3, other vectors ± 0.3, matrices that keep values alive; buffers of checkpoints too.
+    """Gains and variances 1 ± 0.3, other vectors ± 0.3, matrices that keep values alive; buffers of
+    checkpoints too, and counts from 1 to 99.
 
     `gain`: how much louder than that matrices are, but for embeddings.
     """
@@ -29,10 +30,12 @@ def randomise(model: nn.Module, seed: int, gain: float = 1.0) -> None:
     with torch.no_grad():
         for name, tensor in [*model.named_parameters(), *buffers]:
             if tensor.dim() < 2 and tensor.is_floating_point():
-                tensor.uniform_(-0.3, 0.3, generator=random).add_(float(name.endswith("weight")))
+                tensor.uniform_(-0.3, 0.3, generator=random).add_(float(name.endswith(("weight", "var"))))
             elif tensor.is_floating_point():
                 deviation = 0.3 if id(tensor) in tables else 1.3 * gain * (2 / sum(tensor.shape)) ** 0.5
                 tensor.normal_(0, deviation, generator=random)
+            elif tensor.dim() == 0:
+                tensor.random_(1, 100, generator=random)
 
 
 def draw(case: Case, inputs: dict[str, Draw], *key: object) -> dict[str, Tensor]:

@@ -66,4 +66,4 @@ def test_cases_differ_in_batch_and_length(model: Model):
     lengths = [size[letter] for size in sizes for letter in size if letter != "B"]
     assert not lengths or any(length % 2 for length in lengths)
     padded = any("padding" in rule for case in model.cases.values() for rule in case.inputs.values())
-    assert padded or "attention_mask" not in api.load(model.spec).document.inputs
+    assert padded or "attention_mask" not in api.load(model.spec).table("inputs")

@@ -1,11 +1,15 @@
 """Each preset means the model that the reference builds from the same configuration."""
 
-from inspect import getfile, signature
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import fields
+from inspect import signature
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
+from transformers import PreTrainedConfig
+from transformers.modeling_rope_utils import RopeParameters
 
 from archspec import api
 from archspec.lowering.weights_section import read_section
@@ -18,8 +22,8 @@ NAMES = sorted({model.spec for model in ALL})
 PRESETS = [
     (name, preset, section)
     for name in NAMES
-    for preset in (None, *api.load(name).document.presets)
-    for section in api.load(name).document.weights
+    for preset in (None, *api.load(name).presets)
+    for section in api.load(name).table("weights")
 ]
 
 OF_ALL = {"decoder_start_token_id", "num_labels", "tie_word_embeddings"}  # settings of any reference
@@ -51,15 +55,46 @@ def test_the_reference_counts_the_same(name: str, preset: str | None, section: s
 
 @pytest.mark.parametrize(("name", "preset", "section"), PRESETS)
 def test_the_reference_knows_every_setting(name: str, preset: str | None, section: str):
-    """It takes unknown ones without a word, and keeps them; older names of a setting it turns into new ones.
+    """Each is a field of its configuration, or the model reads it while it is built.
 
-    Some are only named where the model reads them.
+    It takes unknown ones without a word, and keeps them; older names of a setting it turns into new ones.
     """
     kind, config = reference(name, preset, section)
     if not hasattr(kind, "config_class"):
         assert config.keys() <= signature(kind).parameters.keys()
         return
-    kept, known = kind.config_class(**config).to_dict(), kind.config_class().to_dict()
-    read = Path(getfile(kind)).read_text(encoding="utf-8")
-    unread = {key for key in config.keys() & kept.keys() if f'"{key}"' not in read}
-    assert unread - known.keys() <= OF_ALL
+    made = kind.config_class(**config)
+    assert config.get("model_type") == made.model_type
+    kept = config.keys() & made.to_dict().keys() - {"model_type"}
+    assert kept - fields_of(made) - read_by(kind, made) <= OF_ALL
+    for key in kept:
+        inner = getattr(made, key)
+        if isinstance(inner, PreTrainedConfig):
+            assert config[key].keys() <= fields_of(inner), key
+        elif isinstance(config[key], dict):
+            assert rope_settings(config[key]) <= RopeParameters.__annotations__.keys(), key
+
+
+def fields_of(config: Any) -> set[str]:
+    return {field.name for field in fields(config)}
+
+
+def read_by(kind: Any, config: Any) -> set[str]:
+    """The settings that the reference asks for by name while it is built."""
+    seen = set[str]()
+    ask: Callable[[Any, str], Any] = type(config).__getattribute__
+
+    def asked(self: Any, name: str) -> Any:
+        seen.add(name)
+        return ask(self, name)
+
+    with patch.object(type(config), "__getattribute__", asked), torch.device("meta"):
+        kind(config)
+    return seen
+
+
+def rope_settings(given: dict[str, Any]) -> set[str]:
+    """The names in a table of rotary settings, or of one for each kind of layer."""
+    if any(isinstance(value, dict) for value in given.values()):
+        return {name for value in given.values() for name in value}
+    return {*given}

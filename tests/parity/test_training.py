@@ -1,6 +1,7 @@
 """Losses and gradients equal the reference's."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.parity.rig import Inputs, Rig, as_exact, doubled, save, spelt
 
 TRAINED = [(model, model.loss) for model in ALL if model.loss]
 MODELS = [pytest.param(*pair, id=pair[0].name) for pair in TRAINED]
+MOVING = [pytest.param(model, loss, id=model.name) for model, loss in TRAINED if loss.moves]
 MUTANTS = [
     pytest.param(m, loss, e, id=f"{m.name}-{n}") for m, loss in TRAINED for n, e in loss.mutants.items()
 ]
@@ -55,6 +57,28 @@ def test_a_mutant_has_another_loss(rigs: Rigs, model: Model, loss: Loss, edits: 
     single, double = theirs(rig, loss)
     got = {"loss": module.loss(**read(rig, loss)).detach()}
     assert Expected.measured(single.loss, double.loss).excess(got) > 10
+
+
+@pytest.mark.parametrize(("model", "loss"), MOVING)
+def test_training_moves_the_same_buffers_as_far(rigs: Rigs, model: Model, loss: Loss, tmp_path: Path):
+    rig = rigs(model)
+    module: Any = rig.ours()
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    module.train().loss(**read(rig, loss))
+    single, double = (trained(rig, loss, cast_to, tmp_path) for cast_to in (copy.deepcopy, doubled))
+    moved = {name: buffer for name, buffer in module.named_buffers() if not buffer.equal(before[name])}
+    assert moved
+    assert moved.keys() == {name for name in before if name.endswith(tuple(loss.moves))}
+    expected = Expected.measured({n: single[n] for n in moved}, {n: double[n] for n in moved})
+    assert expected.excess(moved) <= 1, expected.excesses(moved)
+
+
+def trained(rig: Rig, loss: Loss, cast_to: Callable[[nn.Module], nn.Module], folder: Path) -> Inputs:
+    """The reference's buffers by our names, after it has seen a batch of training."""
+    carrier = cast_to(rig.reference).train()
+    carrier(**spelt(as_exact(rig.inputs(loss.case), carrier), rig.model))
+    save(carrier.eval(), folder / cast_to.__name__)
+    return dict(rig.ours(weights=folder / cast_to.__name__).named_buffers())
 
 
 def read(rig: Rig, loss: Loss) -> Inputs:

@@ -17,7 +17,7 @@ from tests.cli.runner import cli, written
 def test_a_template_is_a_spec_under_its_new_name(name: str, tmp_path: Path):
     text = archspec.new("my-model", template=name)
     path = written(tmp_path, text, "my-model.yaml")
-    for preset in (None, *api.load(path).document.presets):
+    for preset in (None, *api.load(path).presets):
         assert archspec.check(api.load(path, preset=preset)).spec.name == "my-model"
     assert archspec.source(path)
     assert not archspec.fmt(path, write=False)

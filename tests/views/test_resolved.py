@@ -15,7 +15,7 @@ from archspec.spec.yaml import load_text
 from archspec.views.resolved import resolved, resolved_document
 from tests.cli.runner import SPEC, written
 
-PRESETS = [(name, preset) for name in library.names() for preset in (None, *load(name).document.presets)]
+PRESETS = [(name, preset) for name in library.names() for preset in (None, *load(name).presets)]
 LAYERS = """\
 archspec: 1
 name: layers
@@ -52,7 +52,7 @@ def again(spec: Spec, folder: Path) -> Spec:
 @pytest.mark.parametrize(("name", "preset"), PRESETS)
 def test_the_library_resolved_means_the_same(name: str, preset: str | None, tmp_path: Path):
     spec = load(name, preset=preset)
-    number = next(key for key, value in spec.document.params.items() if isinstance(value, float))
+    number = next(key for key, value in spec.table("params").items() if isinstance(value, float))
     spec = load(name, preset=preset, overrides={number: 0.25})
     assert lower(again(spec, tmp_path)) == lower(spec)
     assert format_text(Source("resolved", resolved(spec))) == resolved(spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.backends.torch.code import COMPARE, PRODUCT, Code
-from archspec.backends.torch.dialect import Attend, Mask
+from archspec.backends.torch.dialect import Attend, Mask, SinkBias
 from archspec.backends.torch.forward import Body
 from archspec.backends.torch.masks import spelt
 from archspec.backends.torch.scope import Pending
@@ -20,6 +20,9 @@ WEIGHTS = "nn.Identity()  # hook here to see the attention weights"
 def mask(body: Body, node: Apply, op: Mask) -> None:
     """A call of the mask's function."""
     name, given = body.module.classes.mask(op, node)
+    if op.blocks:
+        for needed in ("windows_over", "seen", "at", "chosen"):
+            body.module.parts.require(f"runtime:windows.{needed}")
     words = spelt((*op.operands, *(word for word, _ in op.names)))
     places = {"start": op.start, "queries": op.queries, "keys": op.keys}
     numbers = places | {words[word]: number for word, number in op.names}
@@ -52,8 +55,21 @@ def masked_bias(body: Body, node: Apply) -> None:
     body.give(node.outputs, body.settle(node.inputs, build), node.inputs)
 
 
+def sink_bias(body: Body, node: Apply, op: SinkBias) -> None:
+    """The sinks behind a mask or bias, or behind zeros."""
+    body.module.parts.require("runtime:masks.sink_bias")
+    sinks, mask = node.inputs
+    assert sinks is not None, "a sink bias without sinks"
+
+    def build() -> Code:
+        given = [body.text(sinks), "None" if mask is None else body.text(mask), body.number(op.keys).text]
+        return Code(f"sink_bias({', '.join(given)})")
+
+    body.give(node.outputs, body.settle(node.inputs, build), node.inputs)
+
+
 def attend(body: Body, node: Apply, op: Attend) -> None:
-    operands = [*node.inputs, *[None] * (4 - len(node.inputs))]
+    operands = [*node.inputs, *[None] * (6 - len(node.inputs))]
     if op.implementation == "eager":
         _eager(body, node, op, operands)
     else:
@@ -61,19 +77,30 @@ def attend(body: Body, node: Apply, op: Attend) -> None:
 
 
 def _sdpa(body: Body, node: Apply, op: Attend, operands: Sequence[Value | None]) -> None:
-    code = body.settle(
-        node.inputs,
-        lambda: Code(f"F.scaled_dot_product_attention({', '.join(_arguments(body, op, operands))})"),
-    )
+    name = _function(body, op)
+    code = body.settle(node.inputs, lambda: Code(f"{name}({', '.join(_arguments(body, op, operands))})"))
     body.give(node.outputs, code, node.inputs)
+
+
+def _function(body: Body, op: Attend) -> str:
+    """The fused function, or the one around it that leaves out what the mask never lets through."""
+    if not op.blocks and not op.chosen:
+        return "F.scaled_dot_product_attention"
+    name = "chosen_attention" if op.chosen else "window_attention"
+    body.module.parts.require(f"runtime:windows.{name}")
+    return name
 
 
 def _arguments(body: Body, op: Attend, operands: Sequence[Value | None]) -> list[str]:
     """What `F.scaled_dot_product_attention` is handed; options at their defaults are left out."""
-    q, k, _, mask = operands
+    q, k, _, mask, _, chosen = operands
     assert q is not None, "attention without queries"
     assert k is not None, "attention without keys"
     given = [body.text(x) for x in operands if x is not None]
+    if chosen is not None and mask is None:
+        given.insert(3, "None")
+    elif op.blocks and mask is None:
+        given.append("None")
     if _drops(op):
         given.append(f"dropout_p={body.number(op.dropout).inside(PRODUCT)} * self.training")
     if op.causal:
@@ -91,20 +118,24 @@ def _drops(op: Attend) -> bool:
 
 def _eager(body: Body, node: Apply, op: Attend, operands: Sequence[Value | None]) -> None:
     """Scores, softmax in fp32, weights times values: each step a line, the weights open to hooks."""
-    q, k, v, mask = operands
+    q, k, v, mask, sinks, _ = operands
     assert q is not None, "attention without queries"
     assert k is not None, "attention without keys"
     assert v is not None, "attention without values"
     body.flush()
     if not n.same(q.type.shape[1], k.type.shape[1]):
         k, v = _per_query_head(body, (k, v), q.type.shape[1])
-    body.variables.read(body.reads((q, k, mask)))
+    body.variables.read(body.reads((q, k, mask, sinks)))
     scores, queries = body.variables.choose("scores"), body.text(q)
     shape = ", ".join(map(str, (*q.type.shape[:3], k.type.shape[2])))
-    body.write(scores, f"{queries} @ {body.text(k)}.transpose(-2, -1){_scaled(body, op.scale)}", f"[{shape}]")
+    product = f"{_scaled(body, queries, op.scale)} @ {body.text(k)}.transpose(-2, -1)"
+    body.write(scores, product, f"[{shape}]")
     _change(body, scores, op, mask)
     attribute = body.module.special("weights", WEIGHTS)
-    text = f"self.{attribute}({scores}.softmax(dim=-1, dtype=torch.float32).to({queries}.dtype))"
+    kept = "" if sinks is None else "[..., :-1]"
+    if sinks is not None:
+        _sink(body, scores, sinks)
+    text = f"self.{attribute}({scores}.softmax(dim=-1, dtype=torch.float32){kept}.to({queries}.dtype))"
     if _drops(op):
         text = f"self.{body.module.dropout(op.dropout)}({text})"
     weights = _temporary(body, "weights", q.type, text)
@@ -133,8 +164,17 @@ def _per_query_head(body: Body, pair: tuple[Value, Value], heads: Num) -> list[V
     return [repeated[x] for x in pair]
 
 
-def _scaled(body: Body, scale: Num) -> str:
-    return "" if scale.value == 1 else f" * {body.number(scale).inside(PRODUCT + 1)}"
+def _sink(body: Body, scores: str, sinks: Value) -> None:
+    """The score of nothing, behind those of the keys."""
+    code = body.operand(sinks)
+    assert code is not None, "sinks without a value"
+    nothing = f"{code.atom}[:, None, None].expand(*{scores}.shape[:3], 1)"
+    body.write(scores, f"torch.cat(({scores}, {nothing}), dim=-1)")
+
+
+def _scaled(body: Body, queries: str, scale: Num) -> str:
+    """The queries times the scale: they are fewer numbers than the scores."""
+    return queries if scale.value == 1 else f"({queries} * {body.number(scale).inside(PRODUCT + 1)})"
 
 
 def _change(body: Body, scores: str, op: Attend, mask: Value | None) -> None:
@@ -152,5 +192,5 @@ def _change(body: Body, scores: str, op: Attend, mask: Value | None) -> None:
     if mask.optional:
         body.line(f"if {name} is not None:")
         body.indent += 4
-    body.write(scores, f"{scores}.masked_fill(~{name}, torch.finfo({scores}.dtype).min)")
+    body.write(scores, f"torch.where({name}, {scores}, torch.finfo({scores}.dtype).min)")
     body.indent = indent

@@ -10,7 +10,19 @@ from pathlib import Path
 from msgspec import Struct
 
 RUNTIME = Path(__file__).parent / "runtime"
-FILES = ("activation", "cache", "experts", "masks", "norm", "positions", "rope", "scan", "scatter")
+FILES = (
+    "activation",
+    "cache",
+    "conv",
+    "experts",
+    "masks",
+    "norm",
+    "positions",
+    "rope",
+    "scan",
+    "scatter",
+    "windows",
+)
 _DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
 

@@ -8,9 +8,11 @@ from typing import ClassVar
 from archspec.dims import num as n
 from archspec.dims.expr import Expr, names
 from archspec.dims.num import Num
-from archspec.ir.graph import Region, Repeat
+from archspec.ir.graph import Apply, Node, Region, Repeat, Value
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, broadcast
+
+MASK = 3  # which operand of an attention
 
 
 class Mask(Op, frozen=True):
@@ -18,6 +20,7 @@ class Mask(Op, frozen=True):
 
     An axis that the rule does not look at has size 1. Operands are called `operands` in `rule`, numbers by
     `names`. `implied`: the attention itself knows `k <= q`, so that the mask may be absent where that is all.
+    `blocks`: it is made for blocks of queries and the keys that these reach, where that saves work.
     """
 
     dialect: ClassVar = "torch"
@@ -28,6 +31,7 @@ class Mask(Op, frozen=True):
     operands: tuple[str, ...]
     names: tuple[tuple[str, Num], ...]
     implied: bool
+    blocks: bool = False
 
     def infer(self, *operands: TensorType | None) -> tuple[TensorType, ...]:
         used, one = set(names(self.rule)), n.num(1)
@@ -49,11 +53,24 @@ class MaskedBias(Op, frozen=True):
         return (TensorType(bias.dtype, shape if mask is None else broadcast(shape, mask.shape)),)
 
 
+class SinkBias(Op, frozen=True):
+    """What is added to the scores of `keys` keys, and the score of nothing: sinks [H], mask or bias."""
+
+    dialect: ClassVar = "torch"
+    keys: Num
+
+    def infer(self, sinks: TensorType, mask: TensorType | None) -> tuple[TensorType, ...]:
+        one = n.num(1)
+        lead = (one, one, one) if mask is None else mask.shape[:3]
+        return (TensorType(sinks.dtype, (lead[0], sinks.shape[0], lead[2], self.keys + one)),)
+
+
 class Attend(Op, frozen=True):
-    """`Attention` with its mask made: q, k, v, mask or bias, and how.
+    """`Attention` with its mask made: q, k, v, mask or bias, sinks where they are not in it, and how.
 
     `start`: the position of the first query. `causal`: where that is the first key, no mask means `k <= q`.
-    `biased`: the fourth operand is a bias.
+    `biased`: the fourth operand is a bias. `blocks`: the mask may be one in blocks. `chosen`: a sixth operand
+    [B, Q] is false for queries whose result nobody may use.
     """
 
     dialect: ClassVar = "torch"
@@ -64,6 +81,8 @@ class Attend(Op, frozen=True):
     start: Num
     causal: bool
     biased: bool
+    blocks: bool = False
+    chosen: bool = False
 
     def infer(
         self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
@@ -92,3 +111,27 @@ class Layers(Repeat):
     """A loop whose layers differ in what they are handed: variant v takes input `feeds[v][p]` as its p-th."""
 
     feeds: tuple[tuple[int, ...], ...] = ()
+
+
+def in_blocks(region: Region, value: Value) -> bool:
+    """Whether an input of a region may be a mask in blocks: an attention in it, or below, takes it as one."""
+    return any(
+        _takes_blocks(node, place)
+        for node in region.nodes
+        for place, v in enumerate(node.inputs)
+        if v == value
+    )
+
+
+def _takes_blocks(node: Node, place: int) -> bool:
+    if isinstance(node, Apply):
+        return isinstance(node.op, Attend) and node.op.blocks and place == MASK
+    regions = node.variants if isinstance(node, Repeat) else (node.region,)
+    feeds = node.feeds if isinstance(node, Layers) else tuple(range(len(r.inputs)) for r in regions)
+    pairs = (
+        (r, r.inputs[p])
+        for r, feed in zip(regions, feeds, strict=True)
+        for p, at in enumerate(feed)
+        if at == place
+    )
+    return any(in_blocks(r, v) for r, v in pairs)

@@ -61,7 +61,11 @@ class Body:
             return Code(found)
         if isinstance(number.value, poly.Poly) and number.value == poly.symbol(str(number)):
             return self.variables.solved(str(number)) or Code(self.told(str(number)))
-        known = {name: v for name, v in self.region.bindings if isinstance(v, Num) and not v.static}
+        known = {
+            name: n.num(v.size) if name in n.reads(v) else v  # a name of the scope around, not this one
+            for name, v in self.region.bindings
+            if isinstance(v, Num) and not v.static
+        }
         known |= {name: n.symbol(name) for name in (*self.module.classes.dims, "past")}
         expr = number.expr if n.reads(number) <= known.keys() else n.num(number.size).expr
         return python(expr, lambda word: self.number(known[word]).atom, self.module.parts.require)
@@ -144,6 +148,10 @@ class Body:
         waiting = self.pending.get(value.name)
         return waiting is not None and (not waiting.code.text.startswith("self.") or "(" in waiting.code.text)
 
+    def owns(self, value: Value) -> bool:
+        """Whether a value is a parameter of this module."""
+        return any(param.value == value for param in self.region.params)
+
     def materialise(self, value: Value) -> None:
         """Write a pending expression into a variable of its own."""
         waiting = self.pending.pop(value.name)
@@ -158,9 +166,9 @@ class Body:
     def give(self, outputs: Sequence[Value], code: Code, inputs: Operands) -> None:
         """The results of a node: a single one waits for its one reader, others go into variables."""
         reads, depth = self.reads(inputs), self.depth(inputs)
-        own = {param.name for param in self.region.params}
-        for name in [v.name for v in inputs if v is not None and v.name not in own]:
-            self.pending.pop(name, None)
+        for value in inputs:
+            if value is not None and not self.owns(value):
+                self.pending.pop(value.name, None)
         first = outputs[0]
         if len(outputs) == 1 and self.variables.left.get(first.name, 0) <= 1 and not first.optional:
             self.pending[first.name] = Pending(code, reads, depth)

@@ -77,8 +77,8 @@ def leaf(op: Op, params: tuple[Param, ...], number: NumberText, x: TensorType) -
     types = {p.name: p.value.type for p in params}
     if known is None or tuple(types) not in known.names:
         return None
-    learned = all(p.trainable != p.name.startswith("running_") for p in params)
-    one_dtype = isinstance(op, Gather) or all(t.dtype == x.dtype for t in types.values())
+    learned = all(p.trainable == (p.name not in _STATISTICS) for p in params)
+    one_dtype = isinstance(op, Gather) or all(t.dtype in (x.dtype, "int64") for t in types.values())
     return known.write(op, types, number, x) if learned and one_dtype else None
 
 
@@ -115,7 +115,6 @@ def _group_norm(op: GroupNorm, params: Types, number: NumberText, x: TensorType)
 
 
 def _batch_norm(op: BatchNorm, params: Types, number: NumberText, x: TensorType) -> str | None:
-    """Beside the parameters, torch's module counts batches in a buffer, `num_batches_tracked`."""
     axes = max(x.rank - 2, 1)
     if axes > 3:
         return None
@@ -186,7 +185,7 @@ def _of_all_groups(size: Num, groups: Num) -> Num:
 
 
 _WEIGHT, _BOTH = ("weight",), ("weight", "bias")
-_RUNNING = ("running_mean", "running_var")
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 LEAVES: dict[type[Op], Leaf] = {
     Linear: Leaf(_linear, (_WEIGHT, _BOTH)),
@@ -194,7 +193,7 @@ LEAVES: dict[type[Op], Leaf] = {
     LayerNorm: Leaf(_layer_norm, ((), _WEIGHT, _BOTH)),
     RmsNorm: Leaf(_rms_norm, ((), _WEIGHT)),
     GroupNorm: Leaf(_group_norm, ((), _BOTH)),
-    BatchNorm: Leaf(_batch_norm, (_RUNNING, (*_RUNNING, *_BOTH))),
+    BatchNorm: Leaf(_batch_norm, (_STATISTICS, (*_STATISTICS, *_BOTH))),
     Conv: Leaf(_conv, (_WEIGHT, _BOTH)),
     ConvTranspose: Leaf(_conv_transpose, (_WEIGHT, _BOTH)),
     Dropout: Leaf(_dropout, ((),)),

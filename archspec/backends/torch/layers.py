@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from archspec.backends.torch.construct import construct
 from archspec.backends.torch.layout import element, statement
+from archspec.backends.torch.pattern import one_of
 from archspec.dims import num as n
 from archspec.dims.num import Num
+from archspec.dims.num import Value as Setting
 from archspec.ir.graph import Repeat
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ def repeat_lines(parent: Module, node: Repeat) -> list[str]:
     if len({module.name or module.leaf for module in modules}) == 1:
         made = _comprehension(parent, node, modules[0], schedule)
         return statement(f"self.{node.name} = ", f"nn.ModuleList({made})", 8)
+    chosen = _chosen(parent, node, modules, schedule)
+    if chosen is not None:
+        return statement(f"self.{node.name} = ", f"nn.ModuleList({chosen})", 8)
     runs: list[str] = []
     for variant, group in groupby(schedule):
         length = len(list(group))
@@ -35,6 +40,28 @@ def module_list(name: str, made: Sequence[str]) -> list[str]:
     """A list of modules, one a line."""
     inner = [line for text in made for line in element(text, 16)]
     return [f"        self.{name} = nn.ModuleList(", "            [", *inner, "            ]", "        )"]
+
+
+def _chosen(parent: Module, node: Repeat, modules: Sequence[Module], schedule: tuple[int, ...]) -> str | None:
+    """`A(…) if i == 0 else B(…) for i in range(n)`: several classes, where a test of the index tells which.
+
+    None where the layers follow no simple rule.
+    """
+    outer, given = parent.static_names, parent.arguments
+    parent.static_names, parent.arguments = outer | {"i"}, {}
+    texts = [construct(parent, modules[v], node.variants[v], _over_index(node, v)) for v in schedule]
+    count = parent.number(node.count)
+    found = one_of(texts, f"{count} - 1" if count.isidentifier() else str(len(schedule) - 1))
+    used = dict.fromkeys(word for word in parent.arguments if word != "i")
+    parent.static_names, parent.arguments = outer, given | used if found else given
+    return found and f"{found} for i in range({count})"
+
+
+def _over_index(node: Repeat, variant: int) -> dict[str, Setting]:
+    """A layer's numbers, written over the index where they follow from it."""
+    bindings = dict(node.variants[variant].bindings)
+    index = bindings.get("i")
+    return bindings | {"i": n.named("i", index)} if isinstance(index, Num) else bindings
 
 
 def _comprehension(parent: Module, node: Repeat, module: Module, schedule: tuple[int, ...]) -> str:

@@ -16,7 +16,22 @@ from archspec.ir.types import TensorType
 PLACES = ("b", "h", "q", "k")
 
 # What a mask function means something by: its variables, and what it calls.
-LOCALS = frozenset({*PLACES, "mask", "start", "queries", "keys", "device", "torch", "abs"})
+LOCALS = frozenset(
+    {
+        *PLACES,
+        "mask",
+        "start",
+        "queries",
+        "keys",
+        "device",
+        "torch",
+        "abs",
+        "windows",
+        "there",
+        "at",
+        "chosen",
+    }
+)
 
 
 def looked_up(term: Expr) -> tuple[str, ...]:
@@ -26,24 +41,31 @@ def looked_up(term: Expr) -> tuple[str, ...]:
     return tuple(dict.fromkeys(own + inner))
 
 
+def lookups(rule: Expr) -> tuple[Index, ...]:
+    """The elements of tensors that a rule reads."""
+    return (rule,) if isinstance(rule, Index) else tuple(x for part in children(rule) for x in lookups(part))
+
+
+def bare(term: Expr) -> set[str]:
+    """Positions that a term computes with, apart from looking tensors up."""
+    if isinstance(term, Index):
+        return set()
+    if isinstance(term, Name):
+        return {term.id} & set(PLACES)
+    return {word for child in children(term) for word in bare(child)}
+
+
 class Terms(Struct, frozen=True):
     """Writes terms. `types`: of the tensors; `words`: what the function calls tensors and numbers.
 
-    `queries`: how many there are.
+    `queries`: how many there are. `blocks`: q and k are tables of positions, where tensors are looked up.
     """
 
     types: Mapping[str, TensorType]
     words: Mapping[str, str]
     queries: Num
     span: Span | None
-
-    def bare(self, term: Expr) -> set[str]:
-        """Positions that a term computes with, apart from looking tensors up."""
-        if isinstance(term, Index):
-            return set()
-        if isinstance(term, Name):
-            return {term.id} & set(PLACES)
-        return {word for child in children(term) for word in self.bare(child)}
+    blocks: bool = False
 
     def boolean(self, term: Expr, *, nested: bool = False) -> str:
         """A boolean term; in parentheses where it is an operand of `&`."""
@@ -57,11 +79,17 @@ class Terms(Struct, frozen=True):
             case Index(base=Name(id=word)):
                 return self._lookup(term) + ("" if self.types[word].dtype == "bool" else ".bool()")
             case _:
-                text = self._number(term)
+                text = self.number(term)
                 return f"({text})" if nested and isinstance(term, Binary) else text
 
-    def _number(self, expr: Expr) -> str:
-        if {"b", "h"} & self.bare(expr):
+    def flat(self, part: Expr) -> str:
+        """A tensor [B, K] of booleans that is looked up as it is."""
+        (word,) = looked_up(part)
+        return self.words[word] + ("" if self.types[word].dtype == "bool" else ".bool()")
+
+    def number(self, expr: Expr) -> str:
+        """A term that is a number at each position."""
+        if {"b", "h"} & bare(expr):
             raise self._refused(expr)
         slots = {place: place for place in PLACES}
         marked = self._marked(expr, slots)
@@ -97,6 +125,8 @@ class Terms(Struct, frozen=True):
         while len(index) > 1 and index[0] == index[-1] == ":" and "None" not in index[1:]:
             index.pop()
         base = self.words[expr.base.id]
+        if self.blocks:
+            return f"at({base}, {places[1]})"
         return base if set(index) == {":"} else f"{base}[{', '.join(index)}]"
 
     def _part(self, place: str, size: Num) -> str:

@@ -9,11 +9,12 @@ from msgspec import Struct
 
 from archspec.backends.torch.dialect import Mask
 from archspec.backends.torch.layout import commented, docstring, statement, wrapped
-from archspec.backends.torch.mask_terms import LOCALS, Terms, looked_up
+from archspec.backends.torch.mask_terms import LOCALS, Terms, bare, looked_up
 from archspec.backends.torch.passes.attention import conjuncts, may_be_absent, sees_all
 from archspec.dims.expr import Expr, write
 from archspec.errors import Span
 from archspec.ir.graph import Value
+from archspec.ir.reach import reach_of
 
 QUERIES = commented("q = torch.arange(start, start + queries, device=device)[:, None]", "[Q, 1]")
 KEYS = commented("k = torch.arange(keys, device=device)", "[K]")
@@ -33,13 +34,14 @@ def mask_function(name: str, op: Mask, operands: Sequence[Value | None], span: S
     """
     given = {word: v for word, v in zip(op.operands, operands, strict=True) if v is not None}
     words = spelt((*op.operands, *(word for word, _ in op.names)))
-    terms = Terms({word: v.type for word, v in given.items()}, words, op.queries, span)
+    terms = Terms({word: v.type for word, v in given.items()}, words, op.queries, span, op.blocks)
     body = _Writer(op, given, words, terms).body()
     arguments = _arguments(words, body)
     optional = may_be_absent(op, operands)
     meant = {other: word for word, other in words.items()}
     params = [_annotated(word, meant.get(word), given, op) for word in arguments]
-    head = wrapped(f"def {name}(", params, f") -> {'Tensor | None' if optional else 'Tensor'}:", 0)
+    kind = "Tensor | Windows" if op.blocks else "Tensor | None" if optional else "Tensor"
+    head = wrapped(f"def {name}(", params, f") -> {kind}:", 0)
     absent = "; None where SDPA can do without" if op.implied else ""
     doc = docstring([f"True where a query may look: {write(op.rule)}{absent}."], 4)
     return MaskFunction((*head, *doc, *(part for line in body for part in _laid_out(line))), arguments)
@@ -104,8 +106,10 @@ class _Writer(Struct, frozen=True):
 
     def body(self) -> list[str]:
         terms = conjuncts(self.op.rule)
+        if self.op.blocks:
+            return self._in_blocks(terms)
         certain = [term for term in terms if not self._optional(term)]
-        read = {word for term in terms for word in self.terms.bare(term)}
+        read = {word for term in terms for word in bare(term)}
         places = [line for word, line in (("q", QUERIES), ("k", KEYS)) if word in read]
         if not certain and len(terms) == 1:
             return self._only(terms[0], places)
@@ -116,6 +120,28 @@ class _Writer(Struct, frozen=True):
         lines.append(f"mask = {joined or 'torch.ones((), dtype=torch.bool, device=device)'}")
         narrowed = (line for term in terms if term not in certain for line in self._narrowed(term))
         return [*lines, *narrowed, "return mask"]
+
+    def _in_blocks(self, terms: Sequence[Expr]) -> list[str]:
+        """The same terms at the positions of blocks: q [N, C, 1] and k [(B,) N, 1, W]."""
+        certain = [self.terms.boolean(term, nested=True) for term in terms if not self._optional(term)]
+        narrowed = (line for term in terms if self._optional(term) for line in self._narrowed(term))
+        return [
+            f"windows = windows_over({', '.join(self._reach())})",
+            "q, k, there = windows.places(device)",
+            f"mask = {' & '.join(['there', *certain])}",
+            *narrowed,
+            "return seen(windows, mask)",
+        ]
+
+    def _reach(self) -> list[str]:
+        """The arguments of `windows_over`."""
+        reach = reach_of(self.op.rule, dict(self.op.names))
+        assert reach.before is not None, "blocks without a first key"
+        assert reach.after is not None, "blocks without a last key"
+        start = str(self.op.start.value) if self.op.start.value == 0 else "start"
+        ends = [self.terms.number(bound.expr) for bound in (reach.before, reach.after)]
+        picked = " | ".join(map(self.terms.flat, reach.picked))
+        return [start, "queries", "keys", *ends, *([f"chosen({picked})"] if picked else [])]
 
     def _only(self, term: Expr, places: Sequence[str]) -> list[str]:
         absent = " or ".join(f"{word} is None" for word in self._optional(term))

@@ -8,7 +8,8 @@ from archspec.backends.torch.construct import construct
 from archspec.backends.torch.layers import module_list, repeat_lines
 from archspec.backends.torch.layout import statement
 from archspec.backends.torch.ops.write import says, tuple_
-from archspec.ir.graph import Call, Init, Param, Region, Repeat
+from archspec.ir.graph import Call, Param, Region, Repeat
+from archspec.ir.types import is_float
 
 if TYPE_CHECKING:
     from archspec.backends.torch.module import Module
@@ -29,19 +30,20 @@ def _param_lines(module: Module, param: Param) -> list[str]:
     if param.trainable:
         shape = ", ".join(sizes) or "()"
         return statement(f"self.{param.name} = ", f"nn.Parameter(torch.empty({shape}))", 8)
-    return statement("", f'self.register_buffer("{param.name}", {_made(module, param.init, sizes)})', 8)
+    return statement("", f'self.register_buffer("{param.name}", {_made(module, param, sizes)})', 8)
 
 
-def _made(module: Module, init: Init, sizes: list[str]) -> str:
+def _made(module: Module, param: Param, sizes: list[str]) -> str:
     """The tensor that a buffer is at first."""
-    value = module.number(init.a)
+    init, dtype = param.init, param.value.type.dtype
+    value, kind = module.number(init.a), "" if is_float(dtype) else f", dtype=torch.{dtype}"
     if init.kind == "sinusoids" and init.b is not None:
         module.parts.require("runtime:positions.sinusoids")
         return f"sinusoids({', '.join([*sizes, value, module.number(init.b)])})"
     shape = ", ".join(sizes) or "()"
-    known = {0: f"torch.zeros({shape})", 1: f"torch.ones({shape})"}
+    known = {0: f"torch.zeros({shape}{kind})", 1: f"torch.ones({shape}{kind})"}
     made = next((text for number, text in known.items() if says(value, number)), None)
-    return made or f"torch.full({tuple_(sizes)}, {value})"
+    return made or f"torch.full({tuple_(sizes)}, {value}{kind})"
 
 
 def _calls(region: Region) -> dict[str, list[Call] | Repeat]:

@@ -46,6 +46,7 @@ class Model:
         model = cls(graph, root, Module(classes, root, numbers), classes)
         methods = METHODS | {f"loss_{loss.name}" for loss in graph.losses}
         refuse(model.module.names_inside(), methods | ATTRIBUTES, "a module")
+        refuse((param.name for param in root.params), methods | ATTRIBUTES, "a parameter")
         classes.taken.add(model.name)
         model.write()
         return model
@@ -71,8 +72,7 @@ class Model:
         read = {v.name for node in self.root.nodes for v in node.inputs if v is not None}
         read |= {v.name for v in self.root.outputs} | self.measured
         read |= {v.name for v in self.graph.defaults.inputs} if self.graph.defaults else set()
-        regions = (region for loss in self.graph.losses for region in (loss.region, loss.feed) if region)
-        by_losses = {v.name for region in regions for v in region.inputs}
+        by_losses = {name for loss in self.graph.losses for name in loss.reads}
         given = (v for v in self.root.inputs if v.name in read or v.name not in by_losses)
         return sorted(given, key=self.absent)
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.backends.base import Rule, Unsupported
-from archspec.backends.torch.attend import attend, mask, masked_bias
+from archspec.backends.torch.attend import attend, mask, masked_bias, sink_bias
 from archspec.backends.torch.code import Code
-from archspec.backends.torch.dialect import Attend, InPieces, Layers, Mask, MaskedBias
+from archspec.backends.torch.dialect import Attend, InPieces, Layers, Mask, MaskedBias, SinkBias
 from archspec.backends.torch.experts import experts
 from archspec.backends.torch.forward import Body
 from archspec.backends.torch.layers import cycled
 from archspec.backends.torch.ops import RULES
+from archspec.backends.torch.pattern import one_of
 from archspec.backends.torch.pieces import pieces
 from archspec.backends.torch.scope import stem
 from archspec.backends.torch.state import append, exclusive, held_back, hold, keep, recall
@@ -81,6 +82,8 @@ def write_node(body: Body, node: Node, nodes: Sequence[Node]) -> None:
             mask(body, node, op)
         case Apply(op=MaskedBias()):
             masked_bias(body, node)
+        case Apply(op=SinkBias() as op):
+            sink_bias(body, node, op)
         case Apply(op=Attend() as op):
             attend(body, node, op)
         case Apply(op=Dropout() as op):
@@ -136,8 +139,8 @@ def _given(body: Body, module: Module, inputs: Sequence[Value]) -> list[str]:
 
 def repeat(body: Body, node: Repeat) -> None:
     """A loop over the layers; the carried values keep their names."""
-    for value in node.inputs:
-        if value.name in body.pending:
+    for position, value in enumerate(node.inputs):
+        if value.name in body.pending and (position < len(node.outputs) or not body.owns(value)):
             body.materialise(value)
     body.variables.read(body.reads(node.inputs))
     count = len(node.outputs)
@@ -148,7 +151,8 @@ def repeat(body: Body, node: Repeat) -> None:
     cache = body.module.cache.of(node)
     part = [f"{cache}[i] if cache is not None else None"] if cache else []
     given = [*names, *rest, *sizes, *part]
-    head, called = _loop(body, node, indexed=any("[i]" in text for text in given))
+    indexed = any("[i]" in text or " if i " in text for text in given)
+    head, called = _loop(body, node, indexed=indexed)
     body.line(head)
     body.indent += 4
     body.write(", ".join(names), f"{called}({', '.join(given)})")
@@ -156,7 +160,7 @@ def repeat(body: Body, node: Repeat) -> None:
 
 
 def _fed(body: Body, node: Repeat) -> list[str]:
-    """What layers are handed besides the carried values; lists of it, where that differs between layers."""
+    """What layers are handed besides the carried values; where that differs between them, by the index."""
     texts = [body.text(value) for value in node.inputs]
     feeds = node.feeds if isinstance(node, Layers) else (tuple(range(len(texts))),) * len(node.variants)
     out: list[str] = []
@@ -164,6 +168,10 @@ def _fed(body: Body, node: Repeat) -> list[str]:
         each = [texts[feeds[variant][position]] for variant in node.schedule]
         if len(set(each)) == 1:
             out.append(each[0])
+            continue
+        chosen = one_of(each, f"len({body.module.place(node)}) - 1")
+        if chosen is not None:
+            out.append(chosen)
             continue
         word = stem(node.variants[0].inputs[position].name)
         name = body.variables.choose(f"{word}_list" if word.endswith("s") else f"{word}s")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from archspec.backends.torch.code import Code
 from archspec.backends.torch.dialect import InPieces
 from archspec.backends.torch.forward import Body, shape_text
-from archspec.backends.torch.layout import statement, wrapped
+from archspec.backends.torch.layout import fits, statement, wrapped
 from archspec.backends.torch.ops.write import is_name
 from archspec.backends.torch.scope import Pending
 from archspec.ir.graph import Apply, Node, Value
@@ -28,8 +28,7 @@ def pieces(body: Body, node: Apply, op: InPieces, write: Write) -> None:
     body.flush()
     name = body.variables.choose("piece")
     body.variables.blocked.add(name)
-    comment = f"# {shape_text(_widest(op))}, for a piece of axis {op.dim} at a time"
-    body.lines += ["", " " * body.indent + comment, *_function(body, op, (cut, whole), name, write), ""]
+    body.lines += ["", *_comment(body, op), *_function(body, op, (cut, whole), name, write), ""]
     body.module.parts.require("runtime:scan.in_pieces")
 
     def call() -> Code:
@@ -37,6 +36,12 @@ def pieces(body: Body, node: Apply, op: InPieces, write: Write) -> None:
         return Code(f"in_pieces({name}, ({parts}), {body.text(first)}, {op.dim})")
 
     body.give(node.outputs, body.settle((*cut, first), call), node.inputs)
+
+
+def _comment(body: Body, op: InPieces) -> list[str]:
+    shape, rest = f"# {shape_text(_widest(op))},", f"for a piece of axis {op.dim} at a time"
+    lines = [f"{shape} {rest}"] if fits(f"{shape} {rest}", body.indent) else [shape, f"# {rest}"]
+    return [" " * body.indent + line for line in lines]
 
 
 def _widest(op: InPieces) -> TensorType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.dims import num as n
 from archspec.dims.expr import Expr, names
 from archspec.dims.num import Num
-from archspec.ir.op import Op
+from archspec.ir.op import Mixed, Op
 from archspec.ir.types import (
     Shape,
     TensorType,
@@ -27,7 +27,9 @@ class Attention(Op, frozen=True):
     (`q` counts from `start`, so that it and `k` are positions in one sequence), the settings in `names`
     and further operands, called by `operands`; a term whose operand is absent at run time is true.
     `softcap` c: cap(s) = c * tanh(s / c). Dropout acts on the softmax's result.
-    Operands: q, k, v, bias, then the mask's. A row that sees nothing is undefined.
+    `sinks` [H]: the score of a further key whose value is 0, beside the capped, biased, visible ones: what a
+    head gives to nothing (Xiao et al. 2023, arXiv:2309.17453).
+    Operands: q, k, v, bias, sinks, then the mask's. A row that sees nothing is undefined.
     """
 
     scale: Num
@@ -39,7 +41,13 @@ class Attention(Op, frozen=True):
     dropout: Num
 
     def infer(
-        self, q: TensorType, k: TensorType, v: TensorType, bias: TensorType | None = None, *more: TensorType
+        self,
+        q: TensorType,
+        k: TensorType,
+        v: TensorType,
+        bias: TensorType | None = None,
+        sinks: TensorType | None = None,
+        *more: TensorType,
     ) -> tuple[TensorType, ...]:
         for x, name in ((q, "q"), (k, "k"), (v, "v")):
             fits = x.rank == 4 and is_float(x.dtype)
@@ -56,6 +64,10 @@ class Attention(Op, frozen=True):
         )
         if bias is not None:
             self._check_bias(bias, (q.shape[0], q.shape[1], q.shape[2], k.shape[2]))
+        if sinks is not None:
+            fits = sinks.rank == 1 and is_float(sinks.dtype)
+            require(fits, "T005", f"attention takes sinks as float [heads], not {sinks}")
+            same_size(sinks.shape[0], heads, "attention: the sinks against q's heads")
         share(self.dropout, "attention dropout")
         self._check_mask(more)
         return (q.with_shape(q.shape[0], q.shape[1], q.shape[2], v.shape[3]),)
@@ -72,6 +84,9 @@ class Attention(Op, frozen=True):
         unknown = sorted(set(names(self.mask)) - known if self.mask is not None else ())
         require(not unknown, "T015", f"the mask reads {', '.join(unknown)}, but is not given it")
 
+    def mixes(self, q: TensorType, *_: TensorType | None) -> Mixed:
+        return (-1,), (2, 3), (2,)
+
 
 class RopeFrequencies(Op, frozen=True):
     """theta^(-2i / dim) radians per position for i < dim / 2 (Su et al. 2021), in fp32: [dim / 2]."""
@@ -86,14 +101,19 @@ class RopeFrequencies(Op, frozen=True):
 
 
 class RopeTable(Op, frozen=True):
-    """cos and sin of position * frequency, times `scale`, in fp32.
+    """cos and sin of position * frequency, or of the angles themselves, times `scale`, in fp32.
 
     positions [..., S], frequencies [F] in radians per position -> cos, sin [..., S, F].
+    Without frequencies, angles [..., S, F] in radians -> cos, sin [..., S, F].
     """
 
     scale: Num = n.num(1)
 
-    def infer(self, positions: TensorType, frequencies: TensorType) -> tuple[TensorType, ...]:
+    def infer(self, positions: TensorType, frequencies: TensorType | None = None) -> tuple[TensorType, ...]:
+        if frequencies is None:
+            fits = positions.rank > 1 and is_float(positions.dtype)
+            require(fits, "T005", f"rope takes angles as float [(B,) S, dim / 2], not {positions}")
+            return (positions.with_dtype("float32"),) * 2
         fits = frequencies.rank == 1 and is_float(frequencies.dtype)
         require(fits, "T005", f"rope takes frequencies as float [dim / 2], not {frequencies}")
         table = TensorType("float32", (*positions.shape, *frequencies.shape))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.dims import num as n
 from archspec.dims.num import Num
-from archspec.ir.op import Op
+from archspec.ir.op import Mixed, Op
 from archspec.ir.types import TensorType, broadcast, divides, is_float, promote, require, same_size, whole
 
 
@@ -21,6 +21,9 @@ class Linear(Op, frozen=True):
         _check_bias(bias, weight.shape[0], "linear")
         return (x.with_shape(*x.shape[:-1], weight.shape[0]),)
 
+    def mixes(self, x: TensorType, *_: TensorType | None) -> Mixed:
+        return (-1,), (-1,)
+
 
 class Matmul(Op, frozen=True):
     """a @ b over the last two axes, leading axes broadcast: [..., m, k] @ [..., k, n] -> [..., m, n]."""
@@ -31,6 +34,9 @@ class Matmul(Op, frozen=True):
         same_size(a.shape[-1], b.shape[-2], "matmul: the inner sizes")
         lead = broadcast(a.shape[:-2], b.shape[:-2]) if a.rank > 2 or b.rank > 2 else ()
         return (TensorType(promote(a.dtype, b.dtype), (*lead, a.shape[-2], b.shape[-1])),)
+
+    def mixes(self, a: TensorType, b: TensorType) -> Mixed:
+        return (-1,), (-2,)
 
 
 class Einsum(Op, frozen=True):
@@ -52,6 +58,10 @@ class Einsum(Op, frozen=True):
         fits = set(right) <= set(sizes) and len(set(right)) == len(right)
         require(fits, "T009", f"'{right}' is not made of '{left}'")
         return (TensorType(promote(*(o.dtype for o in operands)), tuple(sizes[c] for c in right)),)
+
+    def mixes(self, *operands: TensorType) -> Mixed:
+        left, _, right = self.equation.replace(" ", "").partition("->")
+        return tuple([i for i, letter in enumerate(term) if letter not in right] for term in left.split(","))
 
 
 class Conv(Op, frozen=True):
@@ -92,6 +102,12 @@ class Conv(Op, frozen=True):
             return size + (free + 1) if size.static else n.num((size + (free + 1)).size)
         return (size + free) // self.stride[i] + 1
 
+    def mixes(self, x: TensorType, weight: TensorType, *_: TensorType | None) -> Mixed:
+        reach = zip(weight.shape[2:], self.stride, self.padding, strict=True)
+        alone = [(kernel, stride, *padding) for kernel, stride, padding in reach]
+        wide = [i for i, numbers in enumerate(alone) if [number.value for number in numbers] != [1, 1, 0, 0]]
+        return ((1, *(2 + i for i in wide)),)
+
 
 class ConvTranspose(Op, frozen=True):
     """The transpose of `Conv`: x [B, C, *spatial] -> [B, O, *out].
@@ -130,6 +146,9 @@ class ConvTranspose(Op, frozen=True):
         fixed = reach + whole(self.output_padding[i], "conv_transpose: the output padding") + 1 - cut
         whole(self.stride[i], "conv_transpose: the stride", 1)
         return (size - 1) * self.stride[i] + fixed
+
+    def mixes(self, x: TensorType, *_: TensorType | None) -> Mixed:
+        return (range(1, x.rank),)
 
 
 def _spatial(x: TensorType, weight: TensorType, per_axis: tuple[tuple[object, ...], ...]) -> int:

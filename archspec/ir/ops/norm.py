@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.dims.num import Num
-from archspec.ir.op import Op
+from archspec.ir.op import Mixed, Op
 from archspec.ir.types import TensorType, axis_of, divides, is_float, require, same_size
 
 
@@ -31,6 +31,9 @@ class LayerNorm(Op, frozen=True):
     ) -> tuple[TensorType, ...]:
         return _affine(x, -1, weight, bias)
 
+    def mixes(self, x: TensorType, *_: TensorType | None) -> Mixed:
+        return ((-1,),)
+
 
 class RmsNorm(Op, frozen=True):
     """x / sqrt(mean(x^2) + eps) * (weight + offset) over the last axis (Zhang & Sennrich 2019).
@@ -45,6 +48,9 @@ class RmsNorm(Op, frozen=True):
     def infer(self, x: TensorType, weight: TensorType | None = None) -> tuple[TensorType, ...]:
         require(self.cast in ("before", "after"), "T010", f"unknown cast point '{self.cast}'")
         return _affine(x, -1, weight)
+
+    def mixes(self, x: TensorType, *_: TensorType | None) -> Mixed:
+        return ((-1,),)
 
 
 class GroupNorm(Op, frozen=True):
@@ -65,11 +71,15 @@ class GroupNorm(Op, frozen=True):
         )
         return _affine(x, 1, weight, bias)
 
+    def mixes(self, x: TensorType, *_: TensorType | None) -> Mixed:
+        return (range(1, x.rank),)
+
 
 class BatchNorm(Op, frozen=True):
     """(x - mean) / sqrt(var + eps) * weight + bias per channel of x [B, C, ...] (Ioffe & Szegedy 2015).
 
-    By running statistics when evaluating, by the batch's own when training.
+    By running statistics when evaluating, by the batch's own when training, which moves them and counts the
+    `batches` seen.
     """
 
     eps: Num
@@ -80,8 +90,11 @@ class BatchNorm(Op, frozen=True):
         x: TensorType,
         mean: TensorType,
         var: TensorType,
+        batches: TensorType,
         weight: TensorType | None = None,
         bias: TensorType | None = None,
     ) -> tuple[TensorType, ...]:
         require(x.rank >= 2, "T005", f"batchnorm takes [B, C, ...], not {x}")
+        require(batches.rank == 0, "T005", f"batchnorm counts batches in one number, not {batches}")
+        require(batches.dtype == "int64", "T006", f"batchnorm counts batches in int64, not {batches}")
         return _affine(x, 1, mean, var, weight, bias)

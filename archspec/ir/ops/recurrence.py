@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.ir.op import Op
+from archspec.ir.op import Mixed, Op
 from archspec.ir.types import TensorType, axis_of, broadcast, is_float, promote, require, same_size
 
 
@@ -27,3 +27,8 @@ class Scan(Op, frozen=True):
             for size, wanted in zip(first.shape, last.shape, strict=True):
                 same_size(size, wanted, "scan: what it starts from")
         return all_, last
+
+    def mixes(self, a: TensorType, b: TensorType, first: TensorType | None = None) -> Mixed:
+        rank = max(a.rank, b.rank)
+        axis = self.axis % rank - rank
+        return tuple((axis,) if -axis <= x.rank else () for x in (a, b))

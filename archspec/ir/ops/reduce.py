@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.dims import num as n
 from archspec.dims.num import Num
-from archspec.ir.op import Op
+from archspec.ir.op import Mixed, Op
 from archspec.ir.types import TensorType, axis_of, is_float, require, whole
 
 
@@ -27,6 +27,9 @@ class Reduce(Op, frozen=True):
         kept = [n.num(1) if i in axes else d for i, d in enumerate(x.shape) if self.keep or i not in axes]
         return (x.with_shape(*kept),)
 
+    def mixes(self, x: TensorType) -> Mixed:
+        return (self.axes,)
+
 
 class ArgReduce(Op, frozen=True):
     """The index of the largest (`max`) or smallest (`min`) element along `axis`; the first of equals."""
@@ -39,17 +42,23 @@ class ArgReduce(Op, frozen=True):
         require(self.fn in ("max", "min"), "T010", f"unknown reduction '{self.fn}'")
         return (TensorType("int64", x.shape[:axis] + x.shape[axis + 1 :]),)
 
+    def mixes(self, x: TensorType) -> Mixed:
+        return ((self.axis,),)
+
 
 class Cumulate(Op, frozen=True):
-    """Running `sum` or `prod` along `axis`."""
+    """Running `sum`, `prod` or `max` along `axis`."""
 
     fn: str
     axis: int
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         axis_of(x, self.axis)
-        require(self.fn in ("sum", "prod"), "T010", f"unknown cumulation '{self.fn}'")
+        require(self.fn in ("sum", "prod", "max"), "T010", f"unknown cumulation '{self.fn}'")
         return (x.with_dtype("int64") if x.dtype == "bool" else x,)
+
+    def mixes(self, x: TensorType) -> Mixed:
+        return ((self.axis,),)
 
 
 class TopK(Op, frozen=True):
@@ -69,6 +78,9 @@ class TopK(Op, frozen=True):
         shape = (*x.shape[:-1], self.k)
         return TensorType(x.dtype, shape), TensorType("int64", shape)
 
+    def mixes(self, x: TensorType) -> Mixed:
+        return ((-1,),)
+
 
 class Softmax(Op, frozen=True):
     """exp(x) over its sum along `axis`, computed in `dtype` and returned in the operand's."""
@@ -82,6 +94,9 @@ class Softmax(Op, frozen=True):
         require(is_float(self.dtype), "T010", f"softmax is computed in floats, not {self.dtype}")
         return (x,)
 
+    def mixes(self, x: TensorType) -> Mixed:
+        return ((self.axis,),)
+
 
 class LogSumExp(Op, frozen=True):
     """log of the sum of exp(x) along `axis`."""
@@ -92,3 +107,6 @@ class LogSumExp(Op, frozen=True):
         axis = axis_of(x, self.axis)
         require(is_float(x.dtype), "T007", f"logsumexp takes floats, not {x.dtype}")
         return (x.with_shape(*x.shape[:axis], *x.shape[axis + 1 :]),)
+
+    def mixes(self, x: TensorType) -> Mixed:
+        return ((self.axis,),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.dims import num as n
 from archspec.dims.num import Num
-from archspec.ir.op import Op
+from archspec.ir.op import Mixed, Op
 from archspec.ir.types import INTEGERS, Shape, TensorType, axis_of, broadcast, require, same_size
 
 
@@ -65,6 +65,14 @@ class Slice(Op, frozen=True):
     def _from_start(bound: Num, size: Num) -> Num:
         return size + bound if bound.static and int(bound) < 0 else bound
 
+    def mixes(self, x: TensorType) -> Mixed:
+        """The last element is that of a longer value, too; others are not."""
+        size = x.shape[self.axis]
+        stop = size if self.stop is None else self.stop
+        first, last = self._from_start(self.start, size), self._from_start(stop, size)
+        is_last = n.same(last, size) and (n.same(first, size - 1) or n.same(first, n.num(0)))
+        return (() if is_last else (self.axis,),)
+
 
 class Concat(Op, frozen=True):
     """Operands one after another along `axis`; all other sizes equal."""
@@ -85,6 +93,9 @@ class Concat(Op, frozen=True):
             total = total + part.shape[axis]
         return (first.with_shape(*first.shape[:axis], total, *first.shape[axis + 1 :]),)
 
+    def mixes(self, *parts: TensorType) -> Mixed:
+        return ((self.axis,),) * len(parts) if len(parts) > 1 else ()
+
 
 class Split(Op, frozen=True):
     """Consecutive pieces of the given sizes along `axis`; they add up to the whole."""
@@ -100,6 +111,9 @@ class Split(Op, frozen=True):
         same_size(total, x.shape[axis], f"split of axis {axis}: the pieces' total")
         return tuple(x.with_shape(*x.shape[:axis], s, *x.shape[axis + 1 :]) for s in self.sizes)
 
+    def mixes(self, x: TensorType) -> Mixed:
+        return ((self.axis,),) if len(self.sizes) > 1 else ()
+
 
 class Pad(Op, frozen=True):
     """`before` and `after` copies of `value` along `axis`."""
@@ -113,6 +127,9 @@ class Pad(Op, frozen=True):
         axis = axis_of(x, self.axis)
         size = x.shape[axis] + self.before + self.after
         return (x.with_shape(*x.shape[:axis], size, *x.shape[axis + 1 :]),)
+
+    def mixes(self, x: TensorType) -> Mixed:
+        return ((self.axis,),)
 
 
 class Gather(Op, frozen=True):
@@ -128,6 +145,9 @@ class Gather(Op, frozen=True):
         require(index.dtype in INTEGERS, "T006", f"an index is integer, not {index.dtype}")
         return (x.with_shape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]),)
 
+    def mixes(self, x: TensorType, index: TensorType) -> Mixed:
+        return ((self.axis,),)
+
 
 class Take(Op, frozen=True):
     """One element per index along `axis`: out[.., i, ..] = x[.., index[.., i, ..], ..]; other sizes equal."""
@@ -142,6 +162,9 @@ class Take(Op, frozen=True):
             if i != axis:
                 same_size(a, b, f"take along axis {axis}, axis {i}")
         return (x.with_shape(*index.shape),)
+
+    def mixes(self, x: TensorType, index: TensorType) -> Mixed:
+        return ((self.axis,),)
 
 
 class Scatter(Op, frozen=True):
@@ -162,6 +185,9 @@ class Scatter(Op, frozen=True):
             same_size(a, b, f"scatter, axis {i} of the index")
         return (x.with_shape(*x.shape[:axis], self.size, *x.shape[axis + 1 :]),)
 
+    def mixes(self, x: TensorType, index: TensorType) -> Mixed:
+        return (self.axis,), (self.axis,)
+
 
 class Flip(Op, frozen=True):
     """Elements in reverse order along `axis`."""
@@ -171,6 +197,9 @@ class Flip(Op, frozen=True):
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         axis_of(x, self.axis)
         return (x,)
+
+    def mixes(self, x: TensorType) -> Mixed:
+        return ((self.axis,),)
 
 
 class Roll(Op, frozen=True):
@@ -182,3 +211,6 @@ class Roll(Op, frozen=True):
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         axis_of(x, self.axis)
         return (x,)
+
+    def mixes(self, x: TensorType) -> Mixed:
+        return ((self.axis,),)

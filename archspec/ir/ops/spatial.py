@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.dims.num import Num
-from archspec.ir.op import Op
+from archspec.ir.op import Mixed, Op
 from archspec.ir.types import TensorType, require, whole
 
 
@@ -36,6 +36,9 @@ class Pool(Op, frozen=True):
         require(fits, "T004", f"pool: a window of {kernel} does not fit {size.described()}")
         return (size + 2 * padding - self.kernel[i]) // self.stride[i] + 1
 
+    def mixes(self, x: TensorType) -> Mixed:
+        return (range(2, x.rank),)
+
 
 class Resample(Op, frozen=True):
     """The grid `scale` times as fine along each trailing axis: x [B, C, *spatial]; `nearest` or `linear`."""
@@ -47,3 +50,6 @@ class Resample(Op, frozen=True):
         require(self.mode in ("nearest", "linear"), "T010", f"unknown resampling '{self.mode}'")
         require(x.rank >= 3, "T005", f"resampling takes [B, C, *spatial], not {x}")
         return (x.with_shape(*x.shape[:2], *(d * self.scale for d in x.shape[2:])),)
+
+    def mixes(self, x: TensorType) -> Mixed:
+        return (range(2, x.rank),)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from archspec.ir.graph import Graph
+from archspec.lowering.passes.fold import fold
 from archspec.lowering.passes.hold import hold_static
 from archspec.lowering.passes.trim import trim
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (trim, hold_static)
+PASSES: tuple[Callable[[Graph], Graph], ...] = (fold, trim, hold_static)
 __all__ = ["PASSES"]

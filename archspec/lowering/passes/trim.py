@@ -9,25 +9,36 @@ from archspec.ir.ops.state import Stateful
 
 
 def trim(graph: Graph) -> Graph:
-    """Afterwards every operation is read by another or by an output; inputs of the root stay as declared."""
+    """Afterwards every operation is read by another or by an output; inputs of the root stay as declared.
+
+    A module that nothing reads stays where it has parameters: they are stored.
+    """
     return replace(graph, root=trimmed(graph.root))
 
 
 def trimmed(region: Region) -> Region:
     """The region with only those nodes that its outputs need, and so for all regions in it."""
     live = {v.name for v in region.outputs}
+    again = {node.region.name for node in region.nodes if isinstance(node, Call) and node.shared}
     kept: list[Node] = []
     for node in reversed(region.nodes):
-        if isinstance(node, Apply):
-            if not (isinstance(node.op, Stateful) or any(o.name in live for o in node.outputs)):
-                continue
-        elif isinstance(node, Call):
+        stays = _has_effect(node) or (isinstance(node, Call) and node.region.name in again)
+        if not stays and not any(o.name in live for o in node.outputs):
+            continue
+        if isinstance(node, Call):
             node = _call(node)
-        else:
+        elif isinstance(node, Repeat):
             node = _repeat(node)
         live |= {v.name for v in node.inputs if v is not None}
         kept.append(node)
     return replace(region, nodes=tuple(reversed(kept)))
+
+
+def _has_effect(node: Node) -> bool:
+    """Whether a node keeps state, or owns parameters: then it stays, read or not."""
+    if isinstance(node, Apply):
+        return isinstance(node.op, Stateful)
+    return any(r.params or r.states or any(map(_has_effect, r.nodes)) for r in node.regions)
 
 
 def _reads(region: Region) -> set[str]:

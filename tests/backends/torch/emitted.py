@@ -14,15 +14,14 @@ from archspec.backends.torch.runtime.load import module_from_source
 from archspec.ir.graph import Graph
 from archspec.spec.spec import Spec
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
 ATTENTIONS = ("eager", "sdpa")
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A spec under a preset, by the library's name or an example's path."""
+    """A library spec under a preset."""
 
-    spec: str | Path
+    spec: str
     preset: str | None
 
     def load(self) -> Spec:
@@ -32,8 +31,7 @@ class Written:
         return lowered(self)
 
     def __str__(self) -> str:
-        name = self.spec.stem if isinstance(self.spec, Path) else self.spec
-        return f"{name}-{self.preset}" if self.preset else name
+        return f"{self.spec}-{self.preset}" if self.preset else self.spec
 
 
 @cache
@@ -42,8 +40,8 @@ def lowered(written: Written) -> Graph:
 
 
 def _all() -> Iterator[Written]:
-    for spec in (*library.names(), *sorted(EXAMPLES.glob("*.yaml"))):
-        for preset in (None, *api.load(spec).document.presets):
+    for spec in library.names():
+        for preset in (None, *api.load(spec).presets):
             yield Written(spec, preset)
 
 

@@ -92,5 +92,21 @@ outputs: {y: conv}
     )
     graph = api.lower(spec)
     found = shapes(on_meta(root(emit(graph))))
-    assert found.pop("norm.num_batches_tracked") == ()  # torch's own count, which a checkpoint may leave out
+    assert found["norm.num_batches_tracked"] == ()
     assert found == shapes_of(graph)
+
+
+def test_a_count_is_whole_where_torch_has_no_module(tmp_path: Path):
+    spec = document(
+        tmp_path,
+        """
+inputs: {x: "[B, 3, 2, 2, 2, 2]"}
+model: [{norm: {op: batchnorm, in: x}}]
+outputs: {y: norm}
+""",
+    )
+    module = api.compile(spec).train()
+    module(torch.randn(4, 3, 2, 2, 2, 2))
+    count: torch.Tensor = module.state_dict()["norm.num_batches_tracked"]
+    assert count.dtype == torch.int64
+    assert count == 1

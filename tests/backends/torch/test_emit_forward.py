@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.export import Dim, export
 
 from archspec import api
-from tests.backends.torch.emitted import EXAMPLES, document
+from tests.backends.torch.emitted import document
 
 GPT2: dict[str, Any] = {
     "vocab_size": 31,
@@ -21,8 +21,8 @@ GPT2: dict[str, Any] = {
 }
 T5 = {"vocab_size": 31, "hidden_size": 24, "num_encoder_layers": 2, "num_heads": 3, "head_dim": 8}
 UNET: dict[str, Any] = {
-    "channels": 8, "groups": 4, "num_heads": 2, "context_size": 12,
-    "multipliers": "[1, 2]", "attend_at": "[true, false]", "num_res_blocks": 1,
+    "channels": "[8, 16]", "attend_at": "[true, false]", "num_res_blocks": 1, "groups": 4, "num_heads": 2,
+    "text_hidden_size": 12,
 }  # fmt: skip
 WINDOWS = """
 params: {hidden_size: 16}
@@ -129,11 +129,11 @@ def test_exports_with_free_sizes(
 
 
 def test_an_image_model_compiles_whole_and_exports():
-    model = compiled(EXAMPLES / "sd15-unet.yaml", "sdpa", **UNET)
+    model = api.compile("sd15", graph="unet", overrides=UNET, attention="sdpa", seed=0)
     given = {
         "sample": torch.randn(2, 4, 16, 8),
         "timestep": torch.tensor([3, 900]),
-        "context": torch.randn(2, 5, 12),
+        "encoder_hidden_states": torch.randn(2, 5, 12),
     }
     torch.compiler.reset()
     whole = torch.compile(model, fullgraph=True, backend="eager")

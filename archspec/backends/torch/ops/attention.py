@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.backends.torch.code import Code, Emission
-from archspec.backends.torch.ops.rules import RULES, Args, operand
+from archspec.backends.torch.ops.rules import RULES, Args, operand, optional
 from archspec.backends.torch.ops.write import numbers, option, runtime
 from archspec.ir.ops.attention import Attention, Rope, RopeFrequencies, RopeTable
 from archspec.ir.ops.state import Append, Hold, Keep, Recall
@@ -24,7 +24,10 @@ def rope_frequencies(op: RopeFrequencies, args: Args, place: Emission) -> Code:
 @RULES.rule(RopeTable)
 def rope_table(op: RopeTable, args: Args, place: Emission) -> Code:
     scale = option(numbers(place), op.scale, 1)
-    return runtime(place, "rope", "rope_table", operand(args), operand(args, 1), scale)
+    frequencies = optional(args, 1)
+    if frequencies is None:
+        return runtime(place, "rope", "rope_waves", operand(args), scale)
+    return runtime(place, "rope", "rope_table", operand(args), frequencies, scale)
 
 
 @RULES.rule(Rope)

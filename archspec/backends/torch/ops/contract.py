@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.backends.torch.code import PRODUCT, Code, Emission
 from archspec.backends.torch.ops.dtypes import widened
 from archspec.backends.torch.ops.rules import RULES, Args, grid, optional, type_of
-from archspec.backends.torch.ops.write import binary, call, numbers, option, per_axis, symmetric
+from archspec.backends.torch.ops.write import binary, call, numbers, option, per_axis, runtime, symmetric
 from archspec.ir.ops.contract import Conv, ConvTranspose, Einsum, Linear, Matmul
 
 
@@ -39,6 +39,8 @@ def _operands(args: Args, place: Emission) -> tuple[Code | None, ...]:
 def conv(op: Conv, args: Args, place: Emission) -> Code:
     x, *parameters = _operands(args, place)
     assert x is not None
+    if _one_filter_each(op, place):
+        return runtime(place, "conv", "depthwise", x, *parameters)
     number = numbers(place)
     padding = symmetric(number, op.padding)
     if padding is None:
@@ -51,6 +53,16 @@ def conv(op: Conv, args: Args, place: Emission) -> Code:
         dilation=per_axis(number, op.dilation, 1),
         groups=option(number, op.groups, 1),
     )  # fmt: skip
+
+
+def _one_filter_each(op: Conv, place: Emission) -> bool:
+    """Whether each channel of a sequence of any length has its own filter, at every place where it fits."""
+    x, weight = type_of(place), type_of(place, 1)
+    sequence = grid(x) == 1 and not x.shape[-1].static
+    own = int(op.groups) == int(x.shape[1]) == int(weight.shape[0])
+    padded = any(int(side) for pair in op.padding for side in pair)
+    everywhere = not padded and all(int(step) == 1 for step in (*op.stride, *op.dilation))
+    return sequence and own and everywhere
 
 
 @RULES.rule(ConvTranspose)

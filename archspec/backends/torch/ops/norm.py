@@ -53,13 +53,10 @@ def group_norm(op: GroupNorm, args: Args, place: Emission) -> Code:
 @RULES.rule(BatchNorm)
 def batch_norm(op: BatchNorm, args: Args, place: Emission) -> Code:
     """The running statistics move by `momentum` in training, as `nn.BatchNorm` moves them."""
-    number = numbers(place)
-    return call(
-        place, "F.batch_norm", *(operand(args, i) for i in range(3)), optional(args, 3), optional(args, 4),
-        training="self.training",
-        momentum=option(number, op.momentum, 0.1),
-        eps=option(number, op.eps, 1e-5),
-    )  # fmt: skip
+    number, statistics = numbers(place), (operand(args, index) for index in (1, 2, 3))
+    given = (operand(args), *statistics, optional(args, 4), optional(args, 5))
+    settings = ("self.training", number(op.momentum), number(op.eps))
+    return runtime(place, "norm", "batch_norm", *given, *settings)
 
 
 def _affine(args: Args, place: Emission) -> tuple[Code | None, Code | None]:

@@ -51,6 +51,8 @@ def arg_reduce(op: ArgReduce, args: Args, place: Emission) -> Code:
 @RULES.rule(Cumulate)
 def cumulate(op: Cumulate, args: Args, place: Emission) -> Code:
     type_ = type_of(place)
+    if op.fn == "max":
+        return Code(f"{method(operand(args), 'cummax', axis_text(type_, op.axis)).text}.values")
     kept = dtype(place, type_.dtype) if type_.dtype in _NARROW else None
     return method(operand(args), f"cum{op.fn}", axis_text(type_, op.axis), dtype=kept)
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
-from archspec.backends.torch.dialect import Attend, Mask, MaskedBias
+from msgspec import structs
+
+from archspec.backends.torch.dialect import Attend, Mask, MaskedBias, SinkBias
+from archspec.backends.torch.mask_terms import bare, lookups
 from archspec.backends.torch.walk import map_regions
 from archspec.dims import num as n
-from archspec.dims.expr import Binary, Expr, names, write
+from archspec.dims.expr import Binary, Expr, Index, Name, names, write
 from archspec.errors import Diagnostic, UnsupportedError
 from archspec.ir.graph import Apply, Node, Region, Value
 from archspec.ir.op import Op
 from archspec.ir.ops.attention import Attention
+from archspec.ir.ops.shape import Pad
+from archspec.ir.reach import reach_of
 
 IMPLEMENTATIONS = ("eager", "sdpa")
 CAUSAL = ("k <= q", "q >= k")
@@ -29,7 +35,25 @@ def choose_attention(root: Region, implementation: str) -> Region:
             f"one of: {', '.join(IMPLEMENTATIONS)}",
         )
         raise UnsupportedError(Diagnostic("U001", message, None, hint))
-    return map_regions(root, lambda region: _rewrite(region, implementation))
+    root = map_regions(root, lambda region: _rewrite(region, implementation))
+    return map_regions(root, _all_in_blocks) if _some_in_blocks(root) else root
+
+
+def _some_in_blocks(region: Region) -> bool:
+    masks = (node.op for node in region.nodes if isinstance(node, Apply) and isinstance(node.op, Mask))
+    below = (inner for node in region.nodes for inner in node.regions)
+    return any(op.blocks for op in masks) or any(map(_some_in_blocks, below))
+
+
+def _all_in_blocks(region: Region) -> Region:
+    """Every fused attention takes a mask in blocks: layers with and without a window are alike."""
+    return replace(region, nodes=tuple(map(_in_blocks, region.nodes)))
+
+
+def _in_blocks(node: Node) -> Node:
+    if not isinstance(node, Apply) or not isinstance(node.op, Attend) or node.op.biased or node.op.chosen:
+        return node
+    return replace(node, op=structs.replace(node.op, blocks=True))
 
 
 def _rewrite(region: Region, implementation: str) -> Region:
@@ -45,27 +69,94 @@ def _rewrite(region: Region, implementation: str) -> Region:
 
 def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) -> list[Node]:
     _check(node, op, implementation)
-    q, k, v, bias, *operands = (*node.inputs, *(None,) * (4 - len(node.inputs)))
+    q, k, v, bias, sinks, *operands = (*node.inputs, *(None,) * (5 - len(node.inputs)))
     assert q is not None, "attention without queries"
     assert k is not None, "attention without keys"
-    causal = implementation == "sdpa" and bias is None and is_causal(op.mask) and _may_lack(operands)
+    assert v is not None, "attention without values"
+    plain = bias is None and sinks is None
+    chosen = None
+    if implementation == "sdpa" and op.mask is not None:
+        op, operands, chosen = _without_rows(op, op.mask, operands, q)
+    causal = implementation == "sdpa" and plain and is_causal(op.mask) and _may_lack(operands)
     nodes: list[Node] = []
     mask = None
     if op.mask is not None and not (causal and not operands and op.start.value == 0):
-        kind = _mask(op, op.mask, q, k, implied=causal)
+        blocks = implementation == "sdpa" and plain and chosen is None and goes_by_blocks(op, operands)
+        kind = _mask(op, op.mask, q, k, implied=causal, blocks=blocks)
         absent = may_be_absent(kind, operands)
         mask = _place(kind, operands, fresh("mask", taken), node, nodes, optional=absent)
     if bias is not None:
         mask = _place(MaskedBias(), (bias, mask), fresh("bias", taken), node, nodes)
-    attend = Attend(implementation, op.scale, op.softcap, op.dropout, op.start, causal, bias is not None)
-    return [*nodes, Apply(attend, (q, k, v, mask), node.outputs, node.span)]
+    biased, given = bias is not None, [q, k, v, mask]
+    if sinks is not None and implementation == "sdpa":
+        kind = SinkBias(k.type.shape[2])
+        mask = _place(kind, (sinks, mask), fresh("bias", taken), node, nodes)
+        pad = Pad(2, n.num(0), n.num(1), n.num(0))
+        k, v = (_place(pad, (x,), fresh(x.name, taken), node, nodes) for x in (k, v))
+        biased, given = True, [q, k, v, mask]
+    elif sinks is not None:
+        given.append(sinks)
+    if chosen is not None:
+        given += [*[None] * (5 - len(given)), chosen]
+    attend = Attend(
+        implementation, op.scale, op.softcap, op.dropout, op.start, causal, biased, chosen=chosen is not None
+    )
+    return [*nodes, Apply(attend, tuple(given), node.outputs, node.span)]
 
 
-def _mask(op: Attention, rule: Expr, q: Value, k: Value, *, implied: bool) -> Mask:
+def _without_rows(
+    op: Attention, rule: Expr, operands: Sequence[Value | None], q: Value
+) -> tuple[Attention, list[Value | None], Value | None]:
+    """The attention without a condition of the query alone, and its tensor.
+
+    Queries that do not meet it see nothing: their result is nobody's, and need not be computed.
+    """
+    known = dict(zip(op.operands, operands, strict=True))
+    for term in conjuncts(rule):
+        value = known.get(term.base.id) if isinstance(term, Index) and isinstance(term.base, Name) else None
+        whole = value is not None and not value.optional and write(term).endswith("[b, q]")
+        if value is not None and whole and n.same(value.type.shape[1], q.type.shape[2]):
+            rest = [other for other in conjuncts(rule) if other != term]
+            return _with_rule(op, reduce(_and, rest) if rest else None, known, value)
+    return op, list(operands), None
+
+
+def _and(a: Expr, b: Expr) -> Expr:
+    return Binary("and", a, b)
+
+
+def _with_rule(
+    op: Attention, rule: Expr | None, known: dict[str, Value | None], chosen: Value
+) -> tuple[Attention, list[Value | None], Value | None]:
+    read = set(names(rule)) if rule is not None else set[str]()
+    words = tuple(word for word in op.operands if word in read)
+    numbers = tuple(pair for pair in op.names if pair[0] in read)
+    return structs.replace(op, mask=rule, operands=words, names=numbers), [known[w] for w in words], chosen
+
+
+def goes_by_blocks(op: Attention, operands: Sequence[Value | None]) -> bool:
+    """Whether a query reaches only keys near it, and all that its mask looks up stands at q or k."""
+    assert op.mask is not None
+    reach = reach_of(op.mask, dict(op.names))
+    certain = {
+        word for word, v in zip(op.operands, operands, strict=True) if v is not None and not v.optional
+    }
+    looked = {write(part).partition("[")[2] for part in lookups(op.mask)}
+    at_queries = "b, q]" in looked and op.start.value != 0
+    return (
+        reach.near
+        and {"b", "h"}.isdisjoint(bare(op.mask))
+        and looked <= {"b, k]", "b, q]"}
+        and not at_queries
+        and all(set(names(part)) & certain for part in reach.picked)
+    )
+
+
+def _mask(op: Attention, rule: Expr, q: Value, k: Value, *, implied: bool, blocks: bool) -> Mask:
     """The mask; where it does not look at queries, masks of any number of them are the same."""
-    looks = "q" in names(rule)
+    looks = blocks or "q" in names(rule)
     start, queries = (op.start, q.type.shape[2]) if looks else (n.num(0), n.num(1))
-    return Mask(rule, start, queries, k.type.shape[2], op.operands, op.names, implied)
+    return Mask(rule, start, queries, k.type.shape[2], op.operands, op.names, implied, blocks)
 
 
 def _place(

@@ -16,7 +16,7 @@ from archspec.ir.ops.elementwise import Dropout
 from archspec.ir.ops.norm import BatchNorm, RmsNorm
 from archspec.ir.ops.source import Random
 from archspec.ir.types import TensorType, promote
-from tests.backends.torch.ops.harness import Operand, dims, f, namespace, torch_dtype, written
+from tests.backends.torch.ops.harness import Operand, dims, f, i, namespace, torch_dtype, written
 
 
 def evaluate(op: Op, operands: tuple[Operand, ...], *tensors: Tensor, training: bool = False) -> Any:
@@ -37,14 +37,15 @@ def test_dropout_zeroes_and_rescales_in_training_only():
 
 def test_batch_norm_trains_as_torchs_module_does():
     reference = torch.nn.BatchNorm1d(3, eps=1e-3, momentum=0.2)
-    mean, var = torch.zeros(3), torch.ones(3)
+    mean, var, batches = torch.zeros(3), torch.ones(3), torch.tensor(0)
     weight, bias = (p.detach() for p in (reference.weight, reference.bias))
     x = torch.randn(8, 3) * 2 + 1
-    operands = (f(8, 3), f(3), f(3), f(3), f(3))
-    y = evaluate(BatchNorm(n.num(1e-3), n.num(0.2)), operands, x, mean, var, weight, bias, training=True)
+    operands, given = (f(8, 3), f(3), f(3), i(9), f(3), f(3)), (x, mean, var, batches, weight, bias)
+    y = evaluate(BatchNorm(n.num(1e-3), n.num(0.2)), operands, *given, training=True)
     torch.testing.assert_close(y, reference(x).detach(), rtol=0, atol=0)
     torch.testing.assert_close(mean, reference.running_mean, rtol=0, atol=0)
     torch.testing.assert_close(var, reference.running_var, rtol=0, atol=0)
+    assert batches == reference.num_batches_tracked == 1
 
 
 @pytest.mark.parametrize("offset", [0, 1])

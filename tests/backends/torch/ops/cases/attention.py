@@ -14,8 +14,8 @@ def frequencies(dim: int, theta: float) -> Any:
 
 
 def table(scale: float) -> Any:
-    def reference(positions: Array, frequencies: Array) -> list[Array]:
-        angles = np.multiply.outer(positions, frequencies)
+    def reference(positions: Array, frequencies: Array | None = None) -> list[Array]:
+        angles = positions if frequencies is None else np.multiply.outer(positions, frequencies)
         return [scale * np.cos(angles), scale * np.sin(angles)]
 
     return reference
@@ -44,6 +44,7 @@ CASES = [
     case(RopeFrequencies(HEADS, n.num(10000)), of=frequencies(4, 10000.0)),
     case(RopeTable(), i(50, S), f(3, dtype="float32"), of=table(1.0)),
     case(RopeTable(n.num(1.25)), i(50, B, S), f(3), of=table(1.25)),
+    case(RopeTable(n.num(1.25)), f(B, S, 3), of=table(1.25)),
     *(
         case(Rope(layout), f(B, HEADS, S, width), *tables(*lead, width=3), of=turned(layout))
         for layout in ("half", "interleaved")

@@ -72,6 +72,7 @@ def pads(*sides: int) -> tuple[tuple[n.Num, n.Num], ...]:
 PLAIN = Conv(dims(1), pads(0, 0), dims(1), n.num(1))
 SAME = Conv(dims(1, 1), pads(1, 1, 1, 1), dims(1, 1), n.num(1))
 STRIDED = Conv(dims(2, 1), pads(0, 0, 1, 1), dims(1, 2), n.num(2))
+OWN = Conv(dims(1), pads(0, 0), dims(1), n.num(4))
 CAUSAL = Conv(dims(1), pads(4, 0), dims(2), n.num(4))
 UNEVEN = Conv(dims(1, 2), pads(0, 1, 2, 0), dims(1, 1), HEADS)
 SOLID = Conv(dims(1, 1, 2), pads(1, 1, 0, 0, 0, 0), dims(1, 1, 1), n.num(1))
@@ -95,6 +96,8 @@ CASES = [
     case(SAME, f(B, 3, 4, S), f(2, 3, 3, 3), f(2), of=conv(SAME)),
     case(STRIDED, f(B, 4, 7, 6), f(6, 2, 3, 2), None, of=conv(STRIDED)),
     case(CAUSAL, f(B, 4, S), f(4, 1, 3), f(4), of=conv(CAUSAL)),
+    case(OWN, f(B, 4, S), f(4, 1, 3), f(4), of=conv(OWN)),
+    case(OWN, f(B, 4, S), f(4, 1, 2), of=conv(OWN)),
     case(UNEVEN, f(B, 4, 5, 4), f(8, 1, 2, 3), of=conv(UNEVEN)),
     case(SOLID, f(B, 2, 3, 4, 5), f(3, 2, 3, 1, 2), f(3), of=conv(SOLID)),
     case(UP, f(B, 3, S), f(3, 2, 3), f(2), of=conv_transpose(UP)),

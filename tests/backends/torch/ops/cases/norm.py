@@ -6,7 +6,7 @@ import numpy as np
 
 from archspec.dims import num as n
 from archspec.ir.ops.norm import BatchNorm, GroupNorm, LayerNorm, RmsNorm
-from tests.backends.torch.ops.harness import EPS, HEADS, Array, B, S, case, f
+from tests.backends.torch.ops.harness import EPS, HEADS, Array, B, S, case, f, i
 
 TINY = n.num(1e-5)
 
@@ -40,9 +40,11 @@ def group(groups: int, eps: float) -> Any:
 
 
 def batch(eps: float) -> Any:
-    def reference(x: Array, *parameters: Array | None) -> Array:
+    def reference(x: Array, *given: Array | None) -> Array:
+        statistics, affine = given[:2], given[3:]  # the count of batches changes nothing
         shaped = [
-            None if p is None else p.reshape(-1, *[1] * (x.ndim - 2)) for p in (*parameters, None, None)
+            None if p is None else p.reshape(-1, *[1] * (x.ndim - 2))
+            for p in (*statistics, *affine, None, None)
         ]
         mean, var, weight, bias = shaped[:4]
         assert mean is not None
@@ -52,7 +54,7 @@ def batch(eps: float) -> Any:
     return reference
 
 
-STATISTICS = (f(4), f(4, low=0.5))
+STATISTICS = (f(4), f(4, low=0.5), i(9))
 CASES = [
     case(LayerNorm(TINY), f(B, S, 6), f(6), f(6), of=layer(1e-5)),
     case(LayerNorm(EPS), f(B, 6), f(6), of=layer(1e-3)),

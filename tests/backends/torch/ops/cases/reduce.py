@@ -67,6 +67,7 @@ CASES = [
     case(ArgReduce("min", 0), f(S), of=lambda x: x.argmin(0)),
     case(Cumulate("sum", -1), f(B, S), of=lambda x: x.cumsum(-1)),
     case(Cumulate("prod", 0), f(S, 3), of=lambda x: x.cumprod(0)),
+    case(Cumulate("max", -1), f(B, S), of=lambda x: np.maximum.accumulate(x, -1)),
     case(Cumulate("sum", 1), b(B, S), of=lambda x: x.cumsum(1)),
     case(Cumulate("sum", 0), i(9, S, dtype="int32"), of=lambda x: x.cumsum(0)),
     case(Cumulate("prod", 0), i(3, S), of=lambda x: x.cumprod(0)),

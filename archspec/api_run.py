@@ -1,0 +1,116 @@
+"""The verbs that run a model on prompts and images, and make data of noise.
+
+They stand beside `archspec.api`, and import torch when they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from archspec import api
+from archspec.api import Named, Overrides
+from archspec.extras import installed
+from archspec.lowering.lower import running_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from archspec.pipelines.parts import Parts
+    from archspec.pipelines.sample import Sampled
+
+
+def prepare(
+    spec: Named, *, prompts: Sequence[Sequence[int]] = (), images: Sequence[Path | str] = (),
+    preset: str | None = None, overrides: Overrides | None = None, graph: str | None = None,
+) -> dict[str, Tensor]:  # fmt: skip
+    """The inputs of a model by name: token ids int64 [prompts, S], pixels float32 [images, C, H, W].
+
+    Images are scaled and normalised, and prompts filled up, as the spec's `run` says. Raises ArchspecError
+    X004 where these are not what the model takes, X011 and X012 for an image, X013 for lengths of prompts,
+    X002 where torch or Pillow is not installed.
+    """
+    with installed("torch"):
+        from archspec.pipelines import inputs  # lazy: only running needs torch
+
+    loaded = api.load(spec, preset=preset, overrides=overrides, graph=graph)
+    files = [Path(image) for image in images]
+    return inputs.prepare(api.lower(loaded), running_of(loaded), prompts, files)
+
+
+def samples(spec: Named) -> bool:
+    """Whether a spec says how its model makes data of noise, and no part of it is meant alone.
+
+    Raises what `lower` raises.
+    """
+    loaded = api.load(spec)
+    return (
+        loaded.graph is None
+        and bool(loaded.section("run").get("sample"))
+        and bool(running_of(loaded).sampler)
+    )
+
+
+def parts(
+    spec: Named, *, preset: str | None = None, overrides: Overrides | None = None, attention: str = "sdpa",
+    weights: Path | str | None = None, seed: int | None = None, dtype: torch.dtype | str | None = None,
+) -> Parts:  # fmt: skip
+    """All of a model, each output of which is computed by a module of its own when `sample` asks for it.
+
+    Weights are those that `compile` would give the whole model. Raises what `compile` raises.
+    """
+    with installed("torch"):
+        from archspec import model  # lazy: only running needs torch
+        from archspec.pipelines.parts import Parts  # lazy: the same
+
+    loaded = replace(api.load(spec, preset=preset, overrides=overrides), graph=None)
+    graph = api.lower(loaded)
+    wanted = None if dtype is None else model.dtype_of(dtype)
+    if weights is None:
+        state = model.started(api.source(loaded, attention=attention), graph, seed)
+    else:
+        found = model.read(loaded, graph, Path(weights))
+        state = {**{alias: found[owner] for alias, owner in graph.ties}, **found}
+    return Parts(graph, running_of(loaded), state, attention, wanted)
+
+
+def sample(
+    system: Parts, prompt: Sequence[int] = (), *, negative: Sequence[int] | None = None,
+    guidance: float | None = None, steps: int = 50, noise: Tensor | None = None,
+    sizes: Mapping[str, int] | None = None, seed: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sampled:  # fmt: skip
+    """Data out of noise, by the deterministic sampler of Song et al. 2021 (DDIM), as the spec's `run` says.
+
+    `prompt` is token ids, or the one id of a class. Guidance of 1 is none; more leads away from `negative`,
+    and without it from what the spec calls empty; it is 7.5 where there is something to lead away from.
+    `noise` [B, …] is where it starts, else drawn from `seed` for one sample, with the run-time sizes `sizes`.
+    Gives what was sampled, in the noise's shape, and the spec's `result` of it. `progress` hears done, of.
+    Raises ArchspecError X010 where the spec or the numbers do not allow it, X006 and X013 for the prompt.
+    """
+    from archspec.pipelines import sample as sampling  # lazy: only running needs torch
+
+    start = sampling.noise_for(system, sizes, seed) if noise is None else noise
+    guide = sampling.Guide(prompt, negative, guidance)
+    return sampling.sample(system, guide, start, steps=steps, progress=progress or (lambda done, of: None))
+
+
+def save_image(system: Parts, pixels: Tensor, path: Path | str) -> None:
+    """Writes an output [C, H, W] as PNG, whole or not at all; the spec's `run` says what its numbers mean.
+
+    Raises ArchspecError X002 (no Pillow), X012 (not 1 or 3 channels), F001, F002 (cannot be written).
+    """
+    from archspec.pipelines.images import write_image  # lazy: only running needs torch
+
+    write_image(pixels, Path(path), system.running.images)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path | str) -> None:
+    """Writes tensors by name as safetensors, whole or not at all. Raises ArchspecError F001, F002."""
+    from archspec.weights.save_torch import save_native  # lazy: only running needs torch
+
+    save_native(tensors, Path(path))

@@ -1,0 +1,1 @@
+"""Running a model: prompts and images to inputs, parts that feed each other, sampling."""
