@@ -64,7 +64,8 @@ def _of_field(config: Mapping, fields: Fields, field: Field, own: Known) -> Iter
     is_null = value is not None and _is_null(value)
     span = given[0].span if given else config.span
     if default is not None and (value is None or is_null):
-        yield Equation(field.expr, default.expr, field.path, span)
+        if default.expr != field.expr:  # else other fields tell it
+            yield Equation(field.expr, default.expr, field.path, span)
     elif value is None or (is_null and field.whens):
         if field.whens:
             yield Equation(field.whens[-1], Constant(False), field.path, span, "absent")

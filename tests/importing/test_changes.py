@@ -81,7 +81,7 @@ def test_one_other_value(section: Section, tmp_path: Path):
 
 
 def names_it(field: Field, wrong: tuple[Diagnostic, ...]) -> bool:
-    """A finding, or its hint, speaks of the field. Sizes that do not go together (C005) it may tell by another."""
+    """A finding, or its hint, speaks of the field. Of sizes that do not fit (C005), any."""
     said = " ".join(f"{each.message} {each.hint}" for each in wrong)
     return bool(re.search(rf"\b{re.escape(field.path)}\b", said)) or wrong[0].code == "C005"
 

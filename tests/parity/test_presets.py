@@ -82,7 +82,7 @@ def fields_of(config: Any) -> set[str]:
 def read_by(kind: Any, config: Any) -> set[str]:
     """The settings that the reference asks for by name while it is built."""
     seen = set[str]()
-    ask: Callable[[Any, str], Any] = type(config).__getattribute__
+    ask: Callable[..., Any] = type(config).__getattribute__
 
     def asked(self: Any, name: str) -> Any:
         seen.add(name)
