@@ -15,7 +15,10 @@ _GAP = "  "
 
 
 class Module(Struct, frozen=True):
-    """One module. `count` modules of this path own `parameters` learned numbers each, ties left out."""
+    """One module. `count` modules of this path own `parameters` learned numbers each, ties left out.
+
+    The path of the whole is empty; it stands here where it has parameters of its own.
+    """
 
     path: str
     component: str
@@ -49,7 +52,9 @@ class Outline(Struct, frozen=True):
         outputs = {name: str(value.type) for name, value in graph.outputs}
         tied = {alias for alias, _ in graph.ties}
         modules = tuple(
-            _module(path, region, count, tied) for path, region, count in walk(graph.root) if path
+            _module(path, region, count, tied)
+            for path, region, count in walk(graph.root)
+            if path or region.params
         )
         total = parameter_count(graph)
         return cls(
@@ -78,7 +83,7 @@ def _input(value: Value, computed: set[str]) -> str:
 
 def _module(path: str, region: Region, count: int, tied: set[str]) -> Module:
     shapes = {param.name: _shape(param.value) for param in region.params}
-    own = (p for p in region.params if p.trainable and f"{path}.{p.name}" not in tied)
+    own = (p for p in region.params if p.trainable and f"{path}.{p.name}".removeprefix(".") not in tied)
     size = sum(int(product(param.value.type.shape)) for param in own)
     return Module(path, region.component, count, size, shapes, tuple(map(_state, region.states)))
 
@@ -120,7 +125,7 @@ def _rows(modules: tuple[Module, ...], counts: Mapping[str, str]) -> Iterator[tu
         seen.add(module.path)
         shapes = _GAP.join(f"{name} {shape}" for name, shape in module.shapes.items())
         size = f"{module.parameters:,}" if module.parameters else ""
-        yield name, module.component + (f" × {times}" if times else ""), size, shapes
+        yield name or "the model", module.component + (f" × {times}" if times else ""), size, shapes
 
 
 def laid_out(tables: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archspec.backends.torch.classes import Classes, model_name
-from archspec.backends.torch.forward import DTYPE, Body, shape_text
+from archspec.backends.torch.forward import DEVICE, DTYPE, Body, shape_text
 from archspec.backends.torch.initial import init_method
 from archspec.backends.torch.layout import docstring, statement, wrapped
 from archspec.backends.torch.members import init_lines
@@ -18,6 +18,8 @@ from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.errors import Diagnostic, UnsupportedError
 from archspec.ir.graph import Graph, Node, Region, Repeat, Value, walk
+
+_AMBIENT = {DTYPE: "torch.get_default_dtype", DEVICE: "torch.get_default_device"}
 
 
 @dataclass(slots=True)
@@ -100,8 +102,9 @@ class Model:
         body.lines += statement("return ", texts[0] if len(texts) == 1 else f"Output({', '.join(texts)})", 8)
         if "past" in self.module.sizes:
             body.lines.insert(0, f"        past = {self._past()}")
-        if DTYPE in self.module.sizes:  # nothing in the model has the dtype that it is built in
-            body.lines.insert(0, f"        {self.module.sizes[DTYPE]} = torch.get_default_dtype()")
+        for told, function in _AMBIENT.items():  # nothing in the model shows it
+            if told in self.module.sizes:
+                body.lines.insert(0, f"        {self.module.sizes[told]} = {function}()")
         self.module.lines = body.lines
         self.module.takes_cache = bool(self.module.cache.slots)
 
@@ -169,6 +172,8 @@ class Model:
     def _contract(self) -> list[str]:
         takes = ", ".join(f"{v.name} {shape_text(v.type)}" for v in self.inputs())
         gives = ", ".join(f"{name} {shape_text(v.type)}" for name, v in self.graph.outputs)
+        if not takes:
+            return [f"-> {gives}."]
         return [f"{takes} -> {gives}."] if len(takes) + len(gives) < 90 else [takes, f"-> {gives}."]
 
     def _make_cache(self) -> list[str]:
