@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         weight_map,
         why,
     )
-    from archspec.api_run import parts, prepare, sample, samples, save_image, save_tensors
+    from archspec.api_run import load_tensors, parts, prepare, sample, samples, save_image, save_tensors
 
 __all__ = [
     "ArchspecError",
@@ -54,6 +54,7 @@ __all__ = [
     "generate",
     "import_config",
     "load",
+    "load_tensors",
     "lower",
     "new",
     "outline",

@@ -114,15 +114,19 @@ def source(spec: Named, *, attention: str = "sdpa") -> str:
 
     Raises UnsupportedError where something cannot be written.
     """
+    loaded = load(spec)
+    return _source(loaded, lower(loaded), attention)
+
+
+def _source(loaded: Spec, graph: Graph, attention: str) -> str:
     from archspec.backends.torch.emit import emit  # lazy: see above
     from archspec.views.resolved import digest  # lazy: see above
 
-    loaded = load(spec)
     name = loaded.path.name if loaded.path else loaded.name
     preset = f", preset {loaded.preset}" if loaded.preset else ""
     part = f", graph {loaded.graph}" if loaded.graph else ""
     provenance = f"{name}{preset}{part}, resolved sha256 {digest(loaded)}; archspec {VERSION}"
-    return emit(lower(loaded), attention=attention, provenance=provenance)
+    return emit(graph, attention=attention, provenance=provenance)
 
 
 def build(
@@ -172,7 +176,8 @@ def compile(
     fit, ArchspecError X002 where torch is not installed.
     """
     loaded = load(spec, preset=preset, overrides=overrides, graph=graph)
-    text, lowered = source(loaded, attention=attention), lower(loaded)
+    lowered = lower(loaded)
+    text = _source(loaded, lowered, attention)
     with installed("torch"):
         from archspec import model  # lazy: as in `_tensors`
     wanted = None if dtype is None else model.dtype_of(dtype)
@@ -195,10 +200,12 @@ def attention_weights(module: nn.Module, **inputs: Tensor) -> dict[str, Tensor]:
 def generate(
     module: nn.Module, prompt: Sequence[int], *, limit: int = 32, start: int = 0, eos: int | None = None,
     temperature: float = 0.0, top_k: int | None = None, top_p: float | None = None, seed: int | None = None,
+    inputs: Mapping[str, Tensor] | None = None,
 ) -> Iterator[int]:  # fmt: skip
     """Token ids after `prompt`, one at a time, from a compiled decoder or encoder-decoder with its cache.
 
-    At most `limit`, and none behind `eos`. A decoder behind an encoder begins with `start`. `temperature` 0
+    At most `limit`, and none behind `eos`. A decoder behind an encoder begins with `start`. What an encoder
+    reads that is no prompt stands in `inputs`, by name; then the decoder begins with `prompt`. `temperature` 0
     takes the likeliest; otherwise a token is drawn, from the `top_k` likeliest and the fewest whose
     probabilities add up to `top_p`. Raises ArchspecError X004, X006 and X007 while it runs.
     """
@@ -206,8 +213,9 @@ def generate(
 
     how = decode.Sampling(temperature, top_k, top_p, seed)
     return decode.decode(
-        module, cast("Graph", module.graph), prompt, limit=limit, start=start, sampling=how, eos=eos
-    )
+        module, cast("Graph", module.graph), prompt, limit=limit, start=start, sampling=how, eos=eos,
+        given=inputs,
+    )  # fmt: skip
 
 
 def predict(

@@ -14,32 +14,37 @@ from msgspec.structs import replace
 from archspec import api
 from archspec.api import Named, Overrides
 from archspec.extras import installed
-from archspec.lowering.lower import running_of
+from archspec.ir.verify import verify
+from archspec.lowering.lower import lower_to_run, running_of
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from archspec.ir.graph import Graph
+    from archspec.lowering.running import Running
     from archspec.pipelines.parts import Parts
     from archspec.pipelines.sample import Sampled
+    from archspec.spec.spec import Spec
 
 
 def prepare(
     spec: Named, *, prompts: Sequence[Sequence[int]] = (), images: Sequence[Path | str] = (),
-    preset: str | None = None, overrides: Overrides | None = None, graph: str | None = None,
+    inputs: Mapping[str, Tensor] | None = None, preset: str | None = None,
+    overrides: Overrides | None = None, graph: str | None = None,
 ) -> dict[str, Tensor]:  # fmt: skip
     """The inputs of a model by name: token ids int64 [prompts, S], pixels float32 [images, C, H, W].
 
-    Images are scaled and normalised, and prompts filled up, as the spec's `run` says. Raises ArchspecError
-    X004 where these are not what the model takes, X011 and X012 for an image, X013 for lengths of prompts,
-    X002 where torch or Pillow is not installed.
+    Images are scaled and normalised, and prompts filled up, as the spec's `run` says. `inputs` are others, by
+    name, which stay as they are. Raises ArchspecError X004 where these are not what the model takes, X011 and
+    X012 for an image, X013 for lengths of prompts, X002 where torch or Pillow is not installed.
     """
     with installed("torch"):
-        from archspec.pipelines import inputs  # lazy: only running needs torch
+        from archspec.pipelines import inputs as making  # lazy: only running needs torch
 
     loaded = api.load(spec, preset=preset, overrides=overrides, graph=graph)
     files = [Path(image) for image in images]
-    return inputs.prepare(api.lower(loaded), running_of(loaded), prompts, files)
+    return making.prepare(*_lowered(loaded), prompts, files, inputs or {})
 
 
 def samples(spec: Named) -> bool:
@@ -65,17 +70,24 @@ def parts(
     """
     with installed("torch"):
         from archspec import model  # lazy: only running needs torch
+        from archspec.backends.torch.emit import emit  # lazy: the same
         from archspec.pipelines.parts import Parts  # lazy: the same
 
     loaded = replace(api.load(spec, preset=preset, overrides=overrides), graph=None)
-    graph = api.lower(loaded)
+    graph, running = _lowered(loaded)
     wanted = None if dtype is None else model.dtype_of(dtype)
     if weights is None:
-        state = model.started(api.source(loaded, attention=attention), graph, seed)
+        state = model.started(emit(graph, attention=attention), graph, seed)
     else:
         found = model.read(loaded, graph, Path(weights))
         state = {**{alias: found[owner] for alias, owner in graph.ties}, **found}
-    return Parts(graph, running_of(loaded), state, attention, wanted)
+    return Parts(graph, running, state, attention, wanted)
+
+
+def _lowered(spec: Spec) -> tuple[Graph, Running]:
+    graph, running = lower_to_run(spec)
+    verify(graph)
+    return graph, running
 
 
 def sample(
@@ -107,6 +119,14 @@ def save_image(system: Parts, pixels: Tensor, path: Path | str) -> None:
     from archspec.pipelines.images import write_image  # lazy: only running needs torch
 
     write_image(pixels, Path(path), system.running.images)
+
+
+def load_tensors(path: Path | str) -> dict[str, Tensor]:
+    """Tensors by name, of a safetensors file. Raises WeightsError W020 to W022 where it cannot be read."""
+    with installed("torch"):
+        from archspec.weights.load_torch import load_native  # lazy: only running needs torch
+
+    return load_native(Path(path))
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path | str) -> None:

@@ -32,6 +32,7 @@ class Request(Struct, frozen=True):
     weights: Path | None
     init: int | None
     images: tuple[Path, ...]
+    inputs: Path | None
     max_new_tokens: int
     temperature: float | None
     top_k: int | None
@@ -55,6 +56,10 @@ class Request(Struct, frozen=True):
         temperature = self.temperature if self.temperature is not None else float(draws)
         return {"temperature": temperature, "top_k": self.top_k, "top_p": self.top_p, "seed": self.seed}
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Further inputs by name."""
+        return {} if self.inputs is None else archspec.load_tensors(self.inputs)
+
     def model(self) -> dict[str, Any]:
         """How the model is made."""
         return {"attention": self.attention, "weights": self.weights, "seed": self.init}
@@ -62,13 +67,14 @@ class Request(Struct, frozen=True):
 
 def generate(request: Request, spec: Spec, module: nn.Module) -> None:
     """Writes tokens as they come, or one JSON document at the end."""
-    if len(request.prompts) != 1 or request.images:
+    if len(request.prompts) > 1 or request.images:
         raise click.UsageError("a decoder takes one prompt, and no image")
-    prompt, tokens = request.prompts[0], request.tokens
+    prompt, tokens = next(iter(request.prompts), []), request.tokens
     start = request.start_id if request.start_id is not None else archspec.start_token(spec)
     generated = archspec.generate(
-        module, prompt, limit=request.max_new_tokens, start=start, eos=request.eos_id, **request.sampling()
-    )
+        module, prompt, limit=request.max_new_tokens, start=start, eos=request.eos_id,
+        inputs=request.tensors(), **request.sampling(),
+    )  # fmt: skip
     if request.as_json:
         ids = list(generated)
         write_json({"prompt": prompt, "ids": ids, **({"text": tokens.decode(ids)} if tokens else {})})
@@ -87,7 +93,7 @@ def _words(ids: Iterator[int]) -> Iterator[str]:
 
 def describe(request: Request, spec: Spec, module: nn.Module) -> None:
     """Writes the outputs of one pass, with the likeliest columns of scores."""
-    inputs = archspec.prepare(spec, prompts=request.prompts, images=request.images)
+    inputs = archspec.prepare(spec, prompts=request.prompts, images=request.images, inputs=request.tensors())
     predictions = archspec.predict(module, inputs, top=request.top_k or _SHOWN)
     if request.as_json:
         write_json([prediction.record() for prediction in predictions])
@@ -108,8 +114,8 @@ def _names(request: Request, prediction: Prediction) -> Callable[[int], str]:
 
 def sample(request: Request, spec: Spec) -> None:
     """Makes data of noise, and writes it to the file that was asked for, or its shape."""
-    if len(request.prompts) > 1 or request.images:
-        raise click.UsageError("sampling takes one prompt, and no image")
+    if len(request.prompts) > 1 or request.images or request.inputs:
+        raise click.UsageError("sampling takes one prompt, and nothing else")
     _check_out(request.out)
     with working("making the model"):
         system = archspec.parts(spec, **request.model())

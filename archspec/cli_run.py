@@ -61,12 +61,15 @@ _FILE: Any = click.Path(path_type=Path)
     help="A tokenizer.json: turns text into ids, and the answer into text.",
 )  # fmt: skip
 @click.option("--image", "images", multiple=True, type=_FILE, metavar="FILE", help="An image. Repeatable.")
+@click.option(
+    "--inputs", type=_FILE, metavar="FILE", help="Further inputs by their names, as .safetensors: features."
+)
 @spec_options
 @weights_options
 @attention_option
 @click.option(
     "--max-new-tokens", type=click.IntRange(0), default=32, show_default=True, metavar="N",
-    help="When to stop.",
+    help="Write at most so many tokens.",
 )  # fmt: skip
 @click.option(
     "--temperature", type=click.FloatRange(0), metavar="T",
@@ -81,20 +84,27 @@ _FILE: Any = click.Path(path_type=Path)
     help="Draw from the fewest tokens of probability P together.",
 )  # fmt: skip
 @click.option("--seed", type=SEED, metavar="SEED", help="Draw the same tokens, or the same noise, each time.")
-@click.option("--eos-id", type=int, metavar="ID", help="Stop behind this token.")
-@click.option("--start-id", type=int, metavar="ID", help="What the decoder behind an encoder begins with.")
+@click.option("--eos-id", type=int, metavar="ID", help="Stop after this token.")
+@click.option(
+    "--start-id",
+    type=int,
+    metavar="ID",
+    help="The first token of a decoder behind an encoder.  [default: the spec's]",
+)
 @click.option(
     "--steps", type=int, default=50, show_default=True, metavar="N", help="Steps from noise to data."
 )
 @click.option(
     "--guidance", type=float, metavar="SCALE",
-    help="How strongly the prompt is followed. 1 is not at all beyond it.  [default: 7.5, if it can be]",
+    help="How strongly to follow the prompt; 1 is without guidance.  [default: 7.5, if the spec allows it]",
 )  # fmt: skip
-@click.option("--negative", metavar="TEXT", help="What guidance leads away from; needs --tokenizer.")
+@click.option(
+    "--negative", metavar="TEXT", help="The prompt that guidance leads away from; needs --tokenizer."
+)
 @click.option("--negative-ids", callback=_ids, metavar="IDS", help="The same as token ids.")
 @click.option(
     "--size", "sizes", multiple=True, callback=_sizes, metavar="NAME=NUMBER",
-    help="A size of what is sampled that the spec leaves open. Repeatable.",
+    help="A size of what is sampled that is known only at run time: H=8. Repeatable.",
 )  # fmt: skip
 @click.option(
     "-o",
@@ -111,10 +121,15 @@ def run(
 ) -> None:  # fmt: skip
     """Run a model on prompts and images, or let it make data of noise.
 
-    A decoder continues the prompt, with a cache, and its tokens are written as they come; behind an encoder
-    it answers the prompt. A model that takes noise away, and says under 'run' how, is sampled: the prompt
-    says what of. Of any other model the shapes of its outputs are written, and the likeliest of what it
-    scores: tokens, classes, or which prompt goes with which image. With --graph, a part is run for itself.
+    Needs --weights, or --init for random ones.
+
+    A decoder continues the prompt, or answers it behind an encoder; its tokens are written as they come.
+
+    A model whose spec says under 'run' how it takes noise away is sampled: the prompt says what of, and --out
+    takes the result.
+
+    Of any other model, the shapes of its outputs are written, and the likeliest of what it scores: tokens,
+    classes, or which prompt goes with which image. With --graph, a part runs for itself.
     """
     one_of(given["weights"], given["init"], required=True)
     tokens = Tokens.read(tokenizer) if tokenizer else None
@@ -127,8 +142,8 @@ def run(
     if archspec.samples(loaded):
         cli_answer.sample(request, loaded)
         return
-    if not prompts and not request.images:
-        raise click.UsageError("give a prompt as --prompt-ids or as --prompt, or an --image")
+    if not prompts and not request.images and not request.inputs:
+        raise click.UsageError("give a prompt as --prompt-ids or as --prompt, an --image, or --inputs")
     with working("making the model"):
         module = archspec.compile(loaded, **request.model())
     (cli_answer.generate if archspec.streams(module) else cli_answer.describe)(request, loaded, module)

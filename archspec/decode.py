@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -40,9 +40,12 @@ class Roles:
     logits: str
 
     @classmethod
-    def of(cls, graph: Graph) -> Roles:
-        """Raises ArchspecError X004 where the inputs or outputs are not those of a decoder of tokens."""
-        ids = token_inputs(graph)
+    def of(cls, graph: Graph, given: Collection[str] = ()) -> Roles:
+        """Those of the inputs that are not `given`.
+
+        Raises ArchspecError X004 where these or the outputs are not those of a decoder of tokens.
+        """
+        ids = token_inputs(graph, given)
         grows = [value.name for value in ids if _streams(graph, value, 1)]
         others = [value.name for value in ids if value.name not in grows]
         scores = [name for name, value in graph.outputs if value.type.rank == 3 and _streams(graph, value, 1)]
@@ -51,17 +54,18 @@ class Roles:
         return cls(grows[0], others[0] if others else None, scores[0])
 
 
-def token_inputs(graph: Graph) -> list[Value]:
-    """The inputs a caller must give, all of them token ids [B, S].
+def token_inputs(graph: Graph, given: Collection[str] = ()) -> list[Value]:
+    """The inputs a caller must give beside those `given`, all of them token ids [B, S].
 
     Raises ArchspecError X004 where there is another kind of input.
     """
     computed = {value.name for value in graph.defaults.outputs} if graph.defaults else set[str]()
-    needed = [value for value in graph.inputs if not value.optional and value.name not in computed]
+    known = {*computed, *given}
+    needed = [value for value in graph.inputs if not value.optional and value.name not in known]
     wrong = [value for value in needed if value.type.rank != 2 or value.type.dtype != "int64"]
     if wrong or not needed:
         shown = ", ".join(f"{value.name} {value.type}" for value in wrong) or "nothing"
-        raise not_runnable(graph, f"it takes {shown}, and 'run' has token ids only")
+        raise not_runnable(graph, f"it takes {shown}, and only token ids are given")
     return needed
 
 
@@ -70,36 +74,52 @@ def _streams(graph: Graph, value: Value, axis: int) -> bool:
 
 
 def not_runnable(graph: Graph, reason: str) -> ArchspecError:
-    hint = "compile it, and call the module yourself"
+    hint = "give other inputs by name, with --inputs FILE, or compile it and call the module"
     return ArchspecError(Diagnostic("X004", f"cannot run '{graph.name}': {reason}", None, hint))
 
 
 def decode(
     model: nn.Module, graph: Graph, prompt: Sequence[int], *, limit: int, start: int = 0,
-    sampling: Sampling = Sampling(), eos: int | None = None,
+    sampling: Sampling = Sampling(), eos: int | None = None, given: Mapping[str, Tensor] | None = None,
 ) -> Iterator[int]:  # fmt: skip
     """The tokens that follow a prompt, one at a time, at most `limit`; the last one may be `eos`.
 
-    A model with an encoder reads the prompt there, and its decoder begins with `start`. Raises ArchspecError
-    X004 (not a decoder, an empty prompt), X006 (an id or a position past its table), X007 (scores that are no
+    A model with an encoder reads the prompt there, or the inputs `given` by name, and its decoder begins with
+    `start`, or with the prompt where the encoder takes none. Raises ArchspecError X004 (not a decoder, an
+    empty prompt, inputs that do not fit), X006 (an id or a position past its table), X007 (scores that are no
     numbers).
     """
-    roles = Roles.of(graph)
-    if not prompt:
+    given = given or {}
+    check_given(graph, given, rows=1)
+    roles = Roles.of(graph, given)
+    if not prompt and (roles.prompt or not given):
         raise ArchspecError(Diagnostic("X004", "the prompt is empty", None, "give at least one token id"))
     device = next(model.parameters()).device
-    fixed = {roles.prompt: row(prompt, device)} if roles.prompt else {}
-    step = row([start] if roles.prompt else prompt, device)
+    fixed = {**given, **({roles.prompt: row(prompt, device)} if roles.prompt else {})}
+    step = row([start] if roles.prompt or not prompt else prompt, device)
     cache = cast("Any", model).make_cache(step.shape[1] + limit)
     generator = None if sampling.seed is None else torch.Generator(device).manual_seed(sampling.seed)
     for _ in range(limit):
-        given = {**fixed, roles.tokens: step}
-        scores = outputs_of(model, graph, given, cache)[roles.logits][0, -1]
+        scores = outputs_of(model, graph, {**fixed, roles.tokens: step}, cache)[roles.logits][0, -1]
         token = choose(scores, sampling, generator)
         yield token
         if token == eos:
             return
         step = row([token], device)
+
+
+def check_given(graph: Graph, given: Mapping[str, Tensor], rows: int | None = None) -> None:
+    """Raises ArchspecError X004 for an input there is not, or of another shape; `rows`: how many of each."""
+    inputs = {value.name: value for value in graph.inputs}
+    for name, x in given.items():
+        if name not in inputs:
+            raise not_runnable(graph, f"it has no input '{name}', but {', '.join(inputs)}")
+        type_ = inputs[name].type
+        sizes = zip(type_.shape, x.shape, strict=False)
+        if x.dim() != type_.rank or any(size.static and int(size) != found for size, found in sizes):
+            raise not_runnable(graph, f"'{name}' is {type_}, and {list(x.shape)} is given")
+        if rows is not None and x.dim() and len(x) != rows:
+            raise not_runnable(graph, f"'{name}' has {len(x)} items, and {rows} is decoded at a time")
 
 
 def row(ids: Sequence[int], device: torch.device) -> Tensor:

@@ -6,7 +6,13 @@ import argparse
 
 from benchmarks import check, forward, library, recurrent, sized
 
-BENCHMARKS = {"check": check.run, "bert": forward.bert, "gpt2": forward.gpt2, "mamba": recurrent.mamba}
+BENCHMARKS = {
+    "check": check.run,
+    "bert": forward.bert,
+    "gpt2": forward.gpt2,
+    "mamba": recurrent.mamba,
+    "long": library.long,
+}
 
 
 def main() -> None:

@@ -20,6 +20,8 @@ from tests.parity.draw import generator
 from tests.parity.rig import Inputs, Rig, results, spelt
 
 STEPS = 8  # tokens of one timed run of decoding
+STATES = ("cache_params", "state", "past_key_values")  # where a reference keeps what it has seen
+LONG = ("longformer-4096", "mamba-2048")
 
 
 def library(repeats: int, threads: int, chosen: Sequence[str] = ()) -> None:
@@ -32,9 +34,14 @@ def library(repeats: int, threads: int, chosen: Sequence[str] = ()) -> None:
         model, size = sized(name)
         with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
             rig = Rig.set_up(model, Path(folder))
-            for attention in attentions(rig.reference):
+            for attention in size.attentions or attentions(rig.reference):
                 for label, pair in _pairs(rig, size, attention, repeats):
                     print(line(f"{name} {attention} {label}", pair), flush=True)
+
+
+def long(repeats: int, threads: int) -> None:
+    """Long texts, with the widths of released models: minutes, so few pairs."""
+    library(min(repeats, 3), threads, LONG)
 
 
 def attentions(reference: Any) -> list[str]:
@@ -47,7 +54,7 @@ def attentions(reference: Any) -> list[str]:
 def _pairs(rig: Rig, size: Size, attention: str, repeats: int) -> Iterable[tuple[str, Pair]]:
     """Forward, and decoding where the model decodes. The reference keeps its default way to run experts."""
     reference, given = rig.reference, rig.inputs("timed")
-    if hasattr(reference, "set_attn_implementation"):
+    if attention in attentions(reference) and hasattr(reference, "set_attn_implementation"):
         reference.set_attn_implementation(attention)
     if getattr(reference, "_can_set_experts_implementation", bool)():
         reference.set_experts_implementation("grouped_mm")
@@ -55,7 +62,7 @@ def _pairs(rig: Rig, size: Size, attention: str, repeats: int) -> Iterable[tuple
         return
     ours = rig.ours(attention)
     same(rig.run(ours, given), results(reference, given, rig.model))
-    theirs = spelt(given, rig.model)
+    theirs: dict[str, Any] = spelt(given, rig.model) | ({"use_cache": False} if rig.model.decode else {})
     yield "forward", paired(lambda: ours(**given), lambda: reference(**theirs), repeats, process_time)
     if size.behind:
         runs = decoding(rig, ours, given, size.behind, (repeats + 3) * STEPS)
@@ -100,9 +107,10 @@ def _ours(model: Model, ours: Any, prompt: Inputs, capacity: int) -> Callable[[I
 def _theirs(rig: Rig, prompt: Inputs) -> Callable[[Inputs], Tensor]:
     """The reference with its own cache; an encoder has run before, as its own generation does it."""
     reference: Any = rig.reference
-    first = reference(**spelt(prompt, rig.model), use_cache=True)
-    state = "cache_params" if "cache_params" in first else "past_key_values"
-    kept: dict[str, Any] = {state: first[state], "use_cache": True}
+    keeping = {} if reference.config.is_encoder_decoder else {"use_cache": True}  # some encoders refuse it
+    first = reference(**spelt(prompt, rig.model), **keeping)
+    state = next(name for name in STATES if name in first)
+    kept: dict[str, Any] = {state: first[state], **keeping}
     if "encoder_last_hidden_state" in first:
         kept["encoder_outputs"] = BaseModelOutput(last_hidden_state=first.encoder_last_hidden_state)
     return lambda token: reference(**token, **kept).logits

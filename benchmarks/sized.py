@@ -18,7 +18,7 @@ class Size:
     """What differs from the parity case: config, params, letters, and inputs whose shapes are numbers.
 
     `behind`: how many tokens stand in the cache when decoding is timed. `of`: the parity case, where the file
-    has another name.
+    has another name. `attentions`: ours to be timed, where they are not those that the reference has.
     """
 
     config: dict[str, Any]
@@ -27,6 +27,7 @@ class Size:
     inputs: dict[str, Draw] = field(default_factory=dict[str, Draw])
     behind: int = 0
     of: str | None = None
+    attentions: list[str] = field(default_factory=list[str])
 
 
 def names() -> list[str]:

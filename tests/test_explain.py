@@ -84,7 +84,7 @@ def test_a_section_is_printed_alone():
 
 
 @pytest.mark.parametrize(
-    ("code", "hint"), [("X01", "did you mean 'X001'?"), ("help", "codes are"), ("", "codes are")]
+    ("code", "hint"), [("S9O1", "did you mean 'S901'?"), ("help", "codes are"), ("", "codes are")]
 )
 def test_an_unknown_code(code: str, hint: str):
     with pytest.raises(ArchspecError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.dims.evaluate import EvalError, evaluate
-from archspec.dims.expr import Literal, write
+from archspec.dims.expr import write
 from archspec.errors import Diagnostic
 from archspec.importing.equations import Equation, constant
 from archspec.importing.fields import reads, words
@@ -27,7 +27,7 @@ def describe(found: Contradiction, spec: str, demanded: tuple[Equation, ...]) ->
 
 
 def _otherwise(found: Contradiction, spec: str) -> str:
-    if isinstance(found.equation.left, Literal):
+    if not reads(found.equation.left):
         return f"and '{spec}' is the model with {write(found.equation.left)}"
     if found.unknown is not None:
         return f"which no '{found.unknown}' of '{spec}' gives"

@@ -14,6 +14,7 @@ from archspec.dims.num import Num, Value
 from archspec.errors import Collector, Span, did_you_mean
 from archspec.importing.fields import Field, Fields
 from archspec.importing.harmless import table
+from archspec.importing.json_nodes import INFINITE
 from archspec.spec.node import Mapping, Node, Scalar, Sequence, plain
 
 Known = dict[str, Value]
@@ -131,7 +132,10 @@ def _expression(node: Node) -> Expr:
         return Listing(tuple(map(_expression, node.items)))
     if isinstance(node, Scalar):
         return Constant(node.value)
-    return Constant(repr(plain(node)))  # an object is never the value of an expression
+    content = plain(node)
+    if isinstance(content, dict) and content.keys() == {"__float__"}:  # what transformers writes for no number of JSON
+        return Constant(INFINITE.get(str(content["__float__"]), repr(content)))
+    return Constant(repr(content))  # an object is else never the value of an expression
 
 
 def report_unknown(config: Mapping, fields: Fields, found: Collector) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from json import JSONDecodeError, JSONDecoder
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +13,7 @@ from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
 
 MAX_BYTES = 1 << 24
 MAX_DEPTH = 32
+INFINITE = {"Infinity": inf, "-Infinity": -inf}  # no JSON, but what Python writes
 
 
 def load_config(path: Path) -> Mapping:
@@ -46,7 +47,7 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self.source, self.text = source, source.text
         self.lines = [0, *(at + 1 for at, sign in enumerate(self.text) if sign == "\n")]
-        self.decoder = JSONDecoder(parse_constant=_not_json)
+        self.decoder = JSONDecoder(parse_constant=_constant)
 
     def document(self) -> Node:
         node, end = self.value(self.skip(0), 0)
@@ -93,7 +94,7 @@ class _Reader:
             raise self.fail(f"not valid JSON: {error.msg.lower()}", error.pos) from None
         except ValueError as error:
             raise self.fail(f"not valid JSON: {error}", at) from None
-        if isinstance(value, float) and not isfinite(value):
+        if isinstance(value, float) and not isfinite(value) and self.text[at:end] not in INFINITE:
             raise self.fail("this number is out of range", at)
         if not isinstance(value, bool | int | float | str | None):
             raise self.fail("a text, a number, true, false or null was expected", at)
@@ -133,5 +134,7 @@ class _Reader:
         return SpecError(Diagnostic("C001", message, self.span(at, at + 1)))
 
 
-def _not_json(word: str) -> object:
+def _constant(word: str) -> object:
+    if word in INFINITE:
+        return INFINITE[word]
     raise ValueError(f"{word} is no value of JSON")

@@ -45,6 +45,8 @@ def open_block(
     for name, declared in _declared(block).items():
         with opening.reporting():
             opening.argument(name, declared)
+        if name in inner.failed:  # nor does a param of that name stand for it
+            inner.values.pop(name, None)
     for position, (name, declared) in enumerate(_ports(block).items()):
         with opening.reporting():
             opening.port(name, declared, position, carried=carried and position == 0)

@@ -12,7 +12,7 @@ from archspec.lowering import blocks
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, LoopIndex, Maybe
 from archspec.lowering.values import flag_of, number_of, read_tensor, value_of
-from archspec.lowering.vary import chosen, layer_value, settle
+from archspec.lowering.vary import chosen, layer_value, settle, spelt_out
 from archspec.spec.node import Mapping, Node, Scalar, plain
 from archspec.spec.spec import BlockDef
 from archspec.spec.stacks import moved_by, stacks_of
@@ -136,7 +136,7 @@ def _varied(frame: Frame, step: Repeat, i: int, count: int) -> dict[str, Node]:
         return {}
     scope = frame.child(frame.builder)
     scope.index = LoopIndex(n.named("i", i))
-    entries = ((str(key.value), value) for key, value in step.vary.entries)
+    entries = ((str(key.value), spelt_out(frame, value)) for key, value in step.vary.entries)
     return {path: chosen(scope, layer_value(value, i, count, path)) for path, value in entries}
 
 

@@ -42,9 +42,13 @@ def lower(spec: Spec, found: Collector | None = None) -> Graph:
 
 def running_of(spec: Spec) -> running.Running:
     """What the spec says of running it. Raises what `lower` raises."""
+    return lower_to_run(spec)[1]
+
+
+def lower_to_run(spec: Spec) -> tuple[Graph, running.Running]:
+    """The graph, and what the spec says of running it. Raises what `lower` raises."""
     low = Lowering(spec)
-    low.run()
-    return low.running
+    return low.run(), low.running
 
 
 class Lowering:

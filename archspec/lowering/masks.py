@@ -64,6 +64,8 @@ class _Reader:
                 return self.word(name, expr)
             case Call(function="window" | "near" | "padding"):
                 return self.sugar(expr)
+            case Index() if self.of_list(expr):
+                return Literal(self.truth(expr))
             case Index():
                 return self.lookup(expr, ("bool",))
             case Literal(value=bool()):
@@ -120,7 +122,7 @@ class _Reader:
                 return Unary("-", self.term(x))
             case Call(function="abs", args=(x,)):
                 return Call("abs", (self.term(x),))
-            case Index():
+            case Index() if not self.of_list(expr):
                 return self.lookup(expr, ("int64", "int32"))
             case _:
                 return self.number(expr)
@@ -138,6 +140,11 @@ class _Reader:
         name = expr.id if isinstance(expr, Name) else f"n{len(self.numbers)}"
         self.numbers[name] = value
         return Name(name)
+
+    def of_list(self, expr: Index) -> bool:
+        """Whether an item of a list is meant: `windows[i]`, and not an element of a tensor."""
+        base = expr.base
+        return isinstance(base, Name) and base.id not in self.frame.tensors and base.id in self.frame.values
 
     def lookup(self, expr: Index, dtypes: tuple[str, ...]) -> Expr:
         base = expr.base

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as Table
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 
 from archspec.components.base import Problem
 from archspec.dims import num as n
+from archspec.dims import poly
 from archspec.dims.num import Num
 from archspec.errors import did_you_mean
 from archspec.ir.builder import Builder, Handle
-from archspec.ir.graph import Graph, Region
+from archspec.ir.graph import Apply, Graph, Region, Value
 from archspec.ir.types import INTEGERS, is_float
+from archspec.ir.verify_names import numbers
 from archspec.lowering.closing import agrees, stand_ins, tensor_of, trimmed
 from archspec.lowering.faults import located
 from archspec.lowering.frame import Frame, Maybe
@@ -49,8 +53,7 @@ class Tokens(Struct, frozen=True):
 class Sampler(Struct, frozen=True):
     """How noise becomes data. Regions take inputs and outputs of the model by their names.
 
-    `signal` takes the time, unread, and gives [steps].
-    `prediction` gives what `kind` says, of the type of `noisy`.
+    `signal` takes nothing, and gives [steps]. `prediction` gives what `kind` says, of the type of `noisy`.
     """
 
     noisy: str
@@ -75,7 +78,9 @@ class Running(Struct, frozen=True):
 
 def read(low: Lowering, frame: Frame, inputs: Table[str, Maybe], graph: Graph) -> Running:
     """The section of a document whose model is lowered; findings go to the document's."""
-    outputs: dict[str, Maybe] = {name: Handle(value, frame.builder) for name, value in graph.outputs}
+    failed = low.spec.section("outputs").keys() if low.found.diagnostics else ()
+    outputs: dict[str, Maybe] = dict.fromkeys(map(str, failed))
+    outputs |= {name: Handle(value, frame.builder) for name, value in graph.outputs}
     return _Reader(low, frame, dict(inputs), outputs).run(low.spec.section("run"))
 
 
@@ -114,10 +119,12 @@ class _Reader:
         kinds: list[Prediction] = [kind for kind in _PREDICTIONS if node.get(kind) is not None]
         self.check_kinds(kinds)
         self.check_time(node.get("time"), time)
-        feed = {name: self.fed(name, text) for name, text in self.named(node.get("feed"))}
+        feeds = self.named(node.get("feed"))
+        feed = {name: self.fed(name, text) for name, text in feeds if name not in {noisy, time}}
         empty = {name: self.ids(value) for name, value in self.named(node.get("empty"))}
         sizes = {name: self.whole(value, least=1) for name, value in self.sized(node.get("sizes"))}
-        result, signal = self.output(node.get("result")), self.signal(node.get("signal"), time)
+        self.check_given(node, {noisy, time})
+        result, signal = self.output(node.get("result")), self.signal(node.get("signal"))
         first = self.whole(node.get("first"), least=0) or 0
         if not kinds or noisy is None or time is None or signal is None:
             return None
@@ -128,11 +135,10 @@ class _Reader:
 
     def named(self, node: Node | None) -> list[tuple[str, Node]]:
         """The entries under names of inputs that are there."""
-        entries = node.entries if isinstance(node, Mapping) else ()
-        return [(str(key.value), value) for key, value in entries if self.input(key) is not None]
+        return [(str(key.value), value) for key, value in _entries(node) if self.input(key) is not None]
 
     def sized(self, node: Node | None) -> list[tuple[str, Node]]:
-        entries = node.entries if isinstance(node, Mapping) else ()
+        entries = _entries(node)
         for key, _ in entries:
             if key.value not in self.low.dims:
                 known = tuple(self.low.dims)
@@ -171,15 +177,23 @@ class _Reader:
         ):
             self.wrong(node, f"'{name}' is {given.type}, not one step for each sample", "write 'int64[B]'")
 
-    def signal(self, node: Node | None, time: str | None) -> Region | None:
-        """Numbers that follow from params; the region takes the time all the same, to be on its device."""
-        region = self.region(node, "signal", {time: self.inputs[time]}) if time else None
+    def check_given(self, node: Mapping, sampled: set[str | None]) -> None:
+        """Nothing else gives what is sampled and its time, and what is fed is no prompt."""
+        feed = {key.value for key, _ in _entries(node.get("feed"))}
+        for word, taken in (("feed", sampled), ("empty", sampled | feed)):
+            for key, _ in _entries(node.get(word)):
+                if key.value in taken:
+                    told = "is fed" if key.value in feed - sampled else "is what the sampler gives"
+                    self.wrong(key, f"'{short(str(key.value))}' {told}", f"leave it out of '{word}'")
+
+    def signal(self, node: Node | None) -> Region | None:
+        """Numbers that follow from params."""
+        region = self.region(node, "signal", self.inputs | self.outputs)
         if region is None:
             return None
-        type_ = region.outputs[0].type
-        reads = any(value in region.inputs for inner in region.nodes for value in inner.inputs)
-        if type_.rank != 1 or not type_.shape[0].static or not is_float(type_.dtype) or reads:
-            message = f"the signal is one number for each step, from params alone, not {type_}"
+        type_, read = region.outputs[0].type, "".join(f" of '{v.name}'" for v in region.inputs[:1])
+        if read or type_.rank != 1 or not type_.shape[0].static or not is_float(type_.dtype):
+            message = f"the signal is one number for each step, from params alone, not {type_}{read}"
             self.wrong(node, message, "write floats [steps]")
             return None
         return region
@@ -188,7 +202,7 @@ class _Reader:
         """What an expression computes in place of an input."""
         region, wanted = self.region(node, name, self.inputs | self.outputs), self.inputs[name]
         agreed = region and wanted and agrees(self.low, name, wanted.type, region.outputs[0].type, node)
-        return trimmed(region) if region and agreed else None
+        return region if agreed else None
 
     def prediction(self, node: Node | None, noisy: str, kind: Prediction) -> Region | None:
         """What an expression tells of a noisy sample: floats of its shape."""
@@ -201,7 +215,7 @@ class _Reader:
                 node, f"the {kind} is {given}, and '{noisy}' is {wanted.type}", "give floats of its shape"
             )
             return None
-        return trimmed(region)
+        return region
 
     def region(self, node: Node | None, name: str, names: dict[str, Maybe]) -> Region | None:
         if node is None:
@@ -211,7 +225,7 @@ class _Reader:
             key: n.num(value.value) for key, value in self.frame.values.items() if isinstance(value, Num)
         }
         result = tensor_of(stand_ins(self.frame, builder, names), node)
-        return builder.region([result]) if result else None
+        return _alone(builder.region([result])) if result else None
 
     def ids(self, node: Node) -> tuple[int, ...] | None:
         """One id, or several."""
@@ -245,6 +259,31 @@ class _Reader:
 
     def wrong(self, node: Node | None, message: str, hint: str) -> None:
         self.low.found.add("L080", message, node and node.span, hint)
+
+
+def _alone(region: Region) -> Region:
+    """The region with those inputs that it reads, and those that show the sizes it reads."""
+    read = trimmed(region).inputs
+    nodes = [node for node in region.nodes if isinstance(node, Apply)]
+    unseen = _sizes(number for node in nodes for number in numbers(node.op)) - _shown(read)
+    for value in region.inputs:
+        if unseen & _shown([value]):
+            read, unseen = (*read, value), unseen - _shown([value])
+    return replace(region, inputs=read)
+
+
+def _shown(values: Iterable[Value]) -> set[str]:
+    return _sizes(size for value in values for size in value.type.shape)
+
+
+def _sizes(numbers: Iterable[Num]) -> set[str]:
+    """The run-time sizes among numbers."""
+    found = (number.value for number in numbers)
+    return {name for value in found if isinstance(value, poly.Poly) for name in poly.symbols(value)}
+
+
+def _entries(node: Node | None) -> tuple[tuple[Scalar, Node], ...]:
+    return node.entries if isinstance(node, Mapping) else ()
 
 
 def _kept(table: Table[str, T | None]) -> dict[str, T]:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from archspec.components.base import Problem
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError
-from archspec.dims.num import Num
+from archspec.dims.num import Num, Value
 from archspec.dims.parse import ExprSyntaxError
-from archspec.errors import Diagnostic, LoweringError
+from archspec.errors import Diagnostic, LoweringError, Span
 from archspec.lowering.frame import Frame
 from archspec.lowering.values import value_of
 from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
+
+
+def spelt_out(frame: Frame, node: Node) -> Node:
+    """The list that a name stands for, in place of the name, alone or under `cycle`: it means the same."""
+    if isinstance(node, Mapping):
+        words = {key.value: spelt_out(frame, value) for key, value in node.entries if key.value == "cycle"}
+        return replace(node, entries=tuple((key, words.get(key.value, value)) for key, value in node.entries))
+    held = frame.values.get(node.value) if isinstance(node, Scalar) and isinstance(node.value, str) else None
+    return _node(held, node.span) if isinstance(held, tuple) else node
+
+
+def _node(value: Value, span: Span) -> Node:
+    if isinstance(value, tuple):
+        return Sequence(tuple(_node(item, span) for item in value), span)
+    return Scalar(str(value), str(value), span) if isinstance(value, Num) else Scalar(value, str(value), span)
 
 
 def layer_value(node: Node, layer: int, count: int, path: str) -> Node:

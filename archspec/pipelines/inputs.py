@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from archspec.decode import check_given, not_runnable
 from archspec.errors import ArchspecError, Diagnostic
 from archspec.ir.graph import Graph, Value
 from archspec.lowering.running import Running, Tokens
@@ -16,16 +17,19 @@ from archspec.pipelines.parts import needed
 
 
 def prepare(
-    graph: Graph, running: Running, prompts: Sequence[Sequence[int]], images: Sequence[Path]
-) -> dict[str, Tensor]:
+    graph: Graph, running: Running, prompts: Sequence[Sequence[int]], images: Sequence[Path],
+    given: Mapping[str, Tensor],
+) -> dict[str, Tensor]:  # fmt: skip
     """The inputs of a model by name: token ids int64 [prompts, S], pixels float32 [images, C, H, W].
 
-    Raises ArchspecError X004 where these are not what it takes, X013 (prompts), X011, X012 (images).
+    Those that are `given` stay as they are. Raises ArchspecError X004 where these are not what it takes, X013
+    (prompts), X011, X012 (images).
     """
-    ids, pixels = _taken(graph)
+    check_given(graph, given)
+    ids, pixels = _taken(graph, given)
     _check_count(graph, "prompt", prompts, ids)
     _check_count(graph, "image", images, pixels)
-    out: dict[str, Tensor] = {}
+    out = dict(given)
     if ids:
         out[ids.name], mask = padded(running.tokens, prompts)
         masks = [v.name for v in graph.inputs if v.name == running.tokens.mask]
@@ -35,27 +39,22 @@ def prepare(
     return out
 
 
-def _taken(graph: Graph) -> tuple[Value | None, Value | None]:
-    """The inputs of ids and of pixels. Raises ArchspecError X004 where there are others."""
-    values = needed(graph)
+def _taken(graph: Graph, given: Collection[str]) -> tuple[Value | None, Value | None]:
+    """The inputs of ids and of pixels. Raises ArchspecError X004 where there are others to give."""
+    values = [v for v in needed(graph) if v.name not in given]
     ids = [v for v in values if v.type.rank == 2 and v.type.dtype == "int64"]
     pixels = [v for v in values if v.type.rank == 4 and v.type.dtype == "float"]
-    if len(ids) > 1 or len(pixels) > 1 or len(values) > len(ids) + len(pixels) or not values:
+    if len(ids) > 1 or len(pixels) > 1 or len(values) > len(ids) + len(pixels) or not (values or given):
         shown = ", ".join(f"{v.name} {v.type}" for v in values) or "nothing"
-        raise _cannot(graph, f"it takes {shown}, and 'run' has one list of prompts, and one of images")
+        raise not_runnable(graph, f"it takes {shown}, and 'run' has one list of prompts, and one of images")
     return ids[0] if ids else None, pixels[0] if pixels else None
 
 
 def _check_count(graph: Graph, what: str, given: Sequence[object], value: Value | None) -> None:
     if value and not given:
-        raise _cannot(graph, f"it takes {value.name} {value.type}, and no {what} is given")
+        raise not_runnable(graph, f"it takes {value.name} {value.type}, and no {what} is given")
     if given and not value:
-        raise _cannot(graph, f"it takes no {what}")
-
-
-def _cannot(graph: Graph, reason: str) -> ArchspecError:
-    hint = "give what it takes, choose another part with --graph, or compile it and call the module"
-    return ArchspecError(Diagnostic("X004", f"cannot run '{graph.name}': {reason}", None, hint))
+        raise not_runnable(graph, f"it takes no {what}")
 
 
 def padded(tokens: Tokens, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,7 +22,10 @@ Known = Mapping[str, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """A whole graph and its weights. `modules` are those that were asked for, by what they compute."""
+    """A whole graph and its weights. `modules` are those that were asked for, by what they compute.
+
+    `cuts` are the parts of the graph that compute single outputs.
+    """
 
     graph: Graph
     running: Running
@@ -30,29 +33,20 @@ class Parts:
     attention: str = "sdpa"
     dtype: torch.dtype | None = None
     modules: dict[str, tuple[nn.Module, Graph]] = field(default_factory=dict[str, tuple[nn.Module, Graph]])
+    cuts: dict[str, Graph] = field(default_factory=dict[str, Graph])
 
     def needed(self, output: str) -> tuple[Value, ...]:
         """The inputs that an output cannot do without."""
-        return needed(self._part(output)[1])
+        return needed(self._cut(output))
 
-    def wanted(self, output: str, known: frozenset[str]) -> Iterator[Value]:
-        """The inputs to be given for an output: those that are neither known nor computed from outputs."""
-        for value in self.needed(output):
-            source = self._feed.get(value.name)
-            if value.name in known:
-                continue
-            if source is None:
-                yield value
-            else:
-                yield from self._wanted_by(source, known | {value.name})
-
-    def _wanted_by(self, region: Region, known: frozenset[str]) -> Iterator[Value]:
-        inputs, outputs = {v.name: v for v in self.graph.inputs}, dict(self.graph.outputs)
-        for value in region.inputs:
-            if value.name in outputs:
-                yield from self.wanted(value.name, known)
-            elif value.name not in known:
-                yield inputs[value.name]
+    def sources(self, name: str, seen: frozenset[str] = frozenset()) -> Iterator[Value]:
+        """The inputs that nothing computes, and from which an input or an output is computed in the end."""
+        region, inputs = self._feed.get(name), {v.name: v for v in self.graph.inputs}
+        if region is None and name in inputs:
+            yield inputs[name]
+        elif name not in seen:
+            for value in region.inputs if region else self.needed(name):
+                yield from self.sources(value.name, seen | {name})
 
     @property
     def _feed(self) -> Mapping[str, Region]:
@@ -95,9 +89,14 @@ class Parts:
             return self._made(f"expression of {name}", partial(_alone, name, region))[0](**given)
 
     def _part(self, output: str) -> tuple[nn.Module, Graph]:
-        return self._made(output, partial(cut, self.graph, f"{self.graph.name}-{output}", {output}))
+        return self._made(output, partial(self._cut, output))
 
-    def _made(self, key: str, graph_of: partial[Graph]) -> tuple[nn.Module, Graph]:
+    def _cut(self, output: str) -> Graph:
+        if output not in self.cuts:
+            self.cuts[output] = cut(self.graph, f"{self.graph.name}-{output}", {output})
+        return self.cuts[output]
+
+    def _made(self, key: str, graph_of: Callable[[], Graph]) -> tuple[nn.Module, Graph]:
         if key not in self.modules:
             graph = graph_of()
             own = {path: self.state[path] for path, _ in parameters(graph)}

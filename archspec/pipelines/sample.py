@@ -47,8 +47,7 @@ def sample(
     """
     how = sampler_of(parts)
     told = _dtype_of_time(parts, how)
-    start = {how.time: torch.zeros(1, dtype=told)}
-    schedule = ddim.Schedule(parts.evaluate("signal", how.signal, start), how.first)
+    schedule = ddim.Schedule(parts.evaluate("signal", how.signal, {}), how.first)
     _check_steps(steps, len(schedule.signal) - how.first)
     known, scale = _conditions(parts, how, guide, len(noise))
     x, stride = noise, schedule.stride(steps)
@@ -105,9 +104,9 @@ def _check_steps(steps: int, most: int) -> None:
 
 def _conditions(parts: Parts, how: Sampler, guide: Guide, batch: int) -> tuple[Known, float]:
     """What the model is told at every step, without a prompt and then with it, and the scale of guidance."""
-    own = frozenset({how.noisy, how.time})
+    own = {how.noisy, how.time}
     outputs = [v.name for v in how.prediction.inputs if v.name in dict(parts.graph.outputs)]
-    wanted = {v.name: v for name in outputs for v in parts.wanted(name, own)}
+    wanted = {v.name: v for name in outputs for v in parts.sources(name) if v.name not in own}
     if len(wanted) != bool(guide.prompt):
         listed = ", ".join(f"{v.name} {v.type}" for v in wanted.values()) or "no prompt"
         raise cannot(f"a prompt of {len(guide.prompt)} ids, and the model takes {listed}", "give one prompt")
@@ -127,10 +126,11 @@ def _conditions(parts: Parts, how: Sampler, guide: Guide, batch: int) -> tuple[K
     return _prepared(parts, outputs, told, own), scale
 
 
-def _prepared(parts: Parts, outputs: Sequence[str], told: Known, own: frozenset[str]) -> Known:
+def _prepared(parts: Parts, outputs: Sequence[str], told: Known, own: set[str]) -> Known:
     """The inputs of the denoiser that stay the same at each step, computed once."""
-    names = {v.name for output in outputs for v in parts.needed(output)} - own
-    return {**told, **{name: parts.value(name, told) for name in names}}
+    names = {v.name for output in outputs for v in parts.needed(output)}
+    same = [name for name in names if not own & {v.name for v in parts.sources(name)}]
+    return {**told, **{name: parts.value(name, told) for name in same}}
 
 
 def _rows(parts: Parts, value: Value, rows: Sequence[Ids]) -> Tensor:

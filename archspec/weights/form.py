@@ -65,8 +65,11 @@ def spelt_out(kind: Any, value: object) -> object:
 
 def _long(kind: Any, value: object) -> object:
     inner = _inner(kind)
-    is_list = isinstance(value, list | tuple)
-    return {inner.short: cast("object", value)} if is_list and _is_group(inner, ShortForm) else value
+    return {inner.short: value} if _is_list(value) and _is_group(inner, ShortForm) else value
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _inner(kind: Any) -> Any:

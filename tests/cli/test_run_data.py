@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import archspec
 from tests.cli.runner import cli, data, found
-from tests.pipelines.systems import CLASSES, LATENT
+from tests.pipelines.systems import CLASSES, SYSTEM
 from tests.pipelines.test_images import SMALL, picture
 from tests.pipelines.test_pairs import PARAMS
 
@@ -20,7 +20,7 @@ def words(spec: str, params: dict[str, object]) -> list[str]:
 
 
 VIT, CLIP, DIT = words("vit", SMALL), words("clip", PARAMS), words("dit", CLASSES)
-SD = [*words("sd15", LATENT), "--size", "H=1", "--size", "W=2", "--steps", "2", "--seed", "1"]
+SD = [*words(str(SYSTEM), {}), "--size", "H=1", "--size", "W=2", "--steps", "2", "--seed", "1"]
 
 
 def test_the_likeliest_classes_of_images(tmp_path: Path):
@@ -46,11 +46,11 @@ def test_which_prompt_goes_with_an_image(tmp_path: Path):
 def test_an_image_from_noise(tmp_path: Path):
     out = tmp_path / "new" / "x.png"
     assert cli(*SD, "--prompt-ids", "41,3,42", "-o", out).stdout == f"{out}\n"
-    assert Image.open(out).size == (128, 64)
+    assert Image.open(out).size == (32, 16)
     numbers = tmp_path / "x.safetensors"
     record = data(*SD, "--prompt-ids", "41,3,42", "-o", numbers)
-    assert record == {"sample": [1, 4, 8, 16], "result": [1, 3, 64, 128], "out": str(numbers)}
-    parts = archspec.parts("sd15", overrides=LATENT, seed=0)
+    assert record == {"sample": [1, 4, 8, 16], "result": [1, 3, 16, 32], "out": str(numbers)}
+    parts = archspec.parts(SYSTEM, seed=0)
     made = archspec.sample(parts, [41, 3, 42], steps=2, seed=1, sizes={"H": 1, "W": 2})
     assert torch.equal(load_file(numbers)["sample"], made.sample)
 
@@ -66,7 +66,7 @@ def test_latents_of_a_class(tmp_path: Path):
 
 
 def test_a_part_runs_for_itself():
-    (record,) = data(*words("sd15", LATENT), "--graph", "text_encoder", "--prompt-ids", "41,3,42")
+    (record,) = data(*words(str(SYSTEM), {}), "--graph", "text_encoder", "--prompt-ids", "41,3,42")
     assert record["name"] == "last_hidden_state"
 
 

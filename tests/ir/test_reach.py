@@ -55,21 +55,15 @@ def test_a_bound_is_written_by_the_rules_own_names():
 
 PLACES = st.sampled_from(["q", "k", "q - k", "k - q", "q - k + 1", "q - 2"])
 SIZES = st.sampled_from(["0", "1", "w", "m", "w - 1", "k", "q + m"])
-COMPARED = st.builds(
-    lambda left, op, right: f"{left} {op} {right}",
-    PLACES,
-    st.sampled_from(["<", "<=", ">", ">=", "==", "!="]),
-    SIZES,
-)
-NEAR = st.builds(
-    lambda place, op, size: f"abs({place}) {op} {size}", PLACES, st.sampled_from(["<", "<="]), SIZES
-)
+OPERATORS = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
+COMPARED = st.builds("{} {} {}".format, PLACES, OPERATORS, SIZES)
+NEAR = st.builds("abs({}) {} {}".format, PLACES, st.sampled_from(["<", "<="]), SIZES)
 RULES = st.recursive(
     st.one_of(COMPARED, NEAR, st.just("g[b, k]"), st.just("t[b, k]")),
     lambda inner: st.one_of(
-        st.builds(lambda a, b: f"({a}) and ({b})", inner, inner),
-        st.builds(lambda a, b: f"({a}) or ({b})", inner, inner),
-        st.builds(lambda a: f"not ({a})", inner),
+        st.builds("({}) and ({})".format, inner, inner),
+        st.builds("({}) or ({})".format, inner, inner),
+        st.builds("not ({})".format, inner),
     ),
     max_leaves=5,
 )

@@ -55,6 +55,11 @@ def test_integers_that_become_floats_stay(tmp_path: Path):
     assert "scalar" in ops(lowered(tmp_path, text))
 
 
+def test_what_has_no_result_stays(tmp_path: Path):
+    text = 'stream: S\nmodel: [{y: "shift(x + 0)"}]\noutputs: {y: y}'
+    assert "keep" in ops(lowered(tmp_path, text))
+
+
 def test_each_layer_is_judged_by_itself(tmp_path: Path):
     """The first layer neither rolls nor reads what only the mask of the others does."""
     text = """

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from archspec import library
 from archspec.spec.node import plain
@@ -68,6 +68,8 @@ class Model:
     would else drown the layers. `silent`: ends of parameters that cannot change the output, and why.
     `refuses`: attention implementations that cannot build it. `mutants` compute something else; `refused`
     have other parameters, so that no weights fit them. Both are edits of the text of the spec and its parts.
+    `graphs: all`: it is traced with each implementation of attention, and compiled through AOT autograd; the
+    other models, which emit nothing that none of these does, with one implementation.
     """
 
     name: str
@@ -90,6 +92,13 @@ class Model:
     decode: Decode | None = None
     mutants: dict[str, Edits] = field(default_factory=dict[str, Edits])
     refused: dict[str, Edits] = field(default_factory=dict[str, Edits])
+    graphs: Literal["all", "one"] = "one"
+
+    @property
+    def traced(self) -> list[str]:
+        """The implementations of attention that `torch.compile` and `torch.export` see."""
+        built = [attention for attention in ("sdpa", "eager") if attention not in self.refuses]
+        return built if self.graphs == "all" else built[:1]
 
     @property
     def text(self) -> str:

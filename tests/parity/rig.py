@@ -3,10 +3,10 @@
 import copy
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, TypeVar, cast
 
 import pytest
 import torch
@@ -20,6 +20,7 @@ from tests.parity.compare import Expected, named
 from tests.parity.draw import draw, randomise
 
 Inputs = dict[str, Tensor]
+T = TypeVar("T")
 
 # One definition of each operation, which the faster implementations of the reference only approximate.
 EAGER = {"attn_implementation": "eager", "experts_implementation": "eager"}
@@ -41,11 +42,12 @@ ALL_MASK_ATTENTION_FUNCTIONS.register("eager", finite_mask)
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """`folder` holds the reference as `transformers` saves it."""
+    """`folder` holds the reference as `transformers` saves it; `kept` is what was once computed."""
 
     model: Model
     folder: Path
     reference: nn.Module
+    kept: dict[tuple[object, ...], Any] = field(default_factory=dict[tuple[object, ...], Any])
 
     @classmethod
     def set_up(cls, model: Model, folder: Path) -> "Rig":
@@ -57,8 +59,19 @@ class Rig:
     def ours(self, attention: str = "eager", spec: Path | None = None, weights: Path | None = None) -> Any:
         """Our model with the folder's weights, from the library's spec unless another is given.
 
-        The test is skipped where the build is refused, as the model says it is.
+        It is the caller's own, to change. The test is skipped where the build is refused, as the model says.
         """
+        if spec or weights:
+            return self._built(attention, spec, weights)
+        return copy.deepcopy(self.once(("ours", attention), partial(self._built, attention)))
+
+    def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What `make` gives, made when it is first asked for."""
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+    def _built(self, attention: str, spec: Path | None = None, weights: Path | None = None) -> Any:
         build = partial(
             api.compile, spec or self.model.spec, preset=self.model.preset, overrides=self.model.params,
             graph=self.model.graph,
@@ -75,7 +88,8 @@ class Rig:
 
     def expected(self, case: str) -> Expected:
         """The reference's outputs on the inputs of a case, by our names."""
-        return self._measured(case, partial(results, model=self.model))
+        run = partial(self._measured, case, partial(results, model=self.model))
+        return self.once(("expected", case), run)
 
     def attentions(self, case: str) -> Expected:
         """The reference's attention weights [B, Q, H, K], by the path of our module that computes them."""
@@ -83,8 +97,17 @@ class Rig:
 
     def _measured(self, case: str, run: Callable[[nn.Module, Inputs], Inputs]) -> Expected:
         given, where = self.inputs(case), self.model.cases[case].where
-        single, double = run(self.reference, given), run(doubled(self.reference), given)
+        single, double = run(self.reference, given), run(self.cast("fp64"), given)
         return Expected.measured(single, double, None if where is None else given[where])
+
+    def cast(self, precision: Literal["fp64", "bf16"]) -> nn.Module:
+        """The reference in another precision. It is everyone's, to run."""
+        return self.once((precision,), partial(CASTS[precision], self.reference))
+
+    def results(self, case: str, precision: Literal["fp64", "bf16"]) -> Inputs:
+        """The reference's outputs in another precision, by our names."""
+        run = partial(results, self.cast(precision), self.inputs(case), self.model)
+        return self.once((case, precision), run)
 
     def run(self, module: Any, inputs: Inputs, **more: object) -> Inputs:
         """The outputs of a model of ours."""
@@ -147,6 +170,9 @@ def doubled(reference: nn.Module) -> nn.Module:
 
 def halved(reference: nn.Module) -> nn.Module:
     return copy.deepcopy(reference).bfloat16()
+
+
+CASTS = {"fp64": doubled, "bf16": halved}
 
 
 def save(reference: Any, folder: Path) -> None:

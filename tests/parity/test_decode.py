@@ -1,6 +1,7 @@
 """Decoding with a cache gives what the whole sequence gives at once, and the tokens of the reference."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -86,11 +87,16 @@ def _next(decode: Decode, name: str, value: Tensor) -> Tensor:
 
 def generated(rig: Rig, decode: Decode, inputs: Inputs) -> Tensor:
     """[B, NEW] tokens of the reference. It makes positions from the mask, and a missing mask from tokens."""
-    kind = getattr(transformers, rig.model.reference)
-    reference = kind.from_pretrained(rig.folder, **EAGER)
     given = {name: value for name, value in inputs.items() if name not in decode.steps[1:]}
     given = {"attention_mask": torch.ones_like(given["input_ids"])} | given
+    reference: Any = rig.once(("generator",), partial(generator, rig))
     return reference.generate(**given, max_new_tokens=NEW, do_sample=False)[:, -NEW:]
+
+
+def generator(rig: Rig) -> Any:
+    """The reference as it is loaded to generate."""
+    kind = getattr(transformers, rig.model.reference)
+    return kind.from_pretrained(rig.folder, **EAGER)
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])

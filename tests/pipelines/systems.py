@@ -14,16 +14,17 @@ diffusers: Any = importlib.import_module("diffusers")
 
 LATENT: dict[str, object] = {
     "vocab_size": 43, "max_positions": 17, "text_hidden_size": 20, "text_intermediate_size": 30,
-    "text_num_layers": 2, "text_num_heads": 4, "channels": [12, 18, 24, 24], "num_res_blocks": 1,
+    "text_num_layers": 1, "text_num_heads": 4, "channels": [12, 18, 24, 24], "num_res_blocks": 1,
     "num_heads": 3, "groups": 3, "vae_channels": [6, 12, 12, 18], "vae_res_blocks": 1,
 }  # fmt: skip
+SYSTEM = Path(__file__).with_name("system.yaml")
 CLASSES: dict[str, object] = {"sample_size": 8, "num_layers": 2, "num_heads": 3, "head_dim": 8}
 
 
 def latent_system() -> dict[str, Any]:
     """A text encoder, a denoiser and an autoencoder."""
     text = transformers.CLIPTextConfig(
-        vocab_size=43, max_position_embeddings=17, hidden_size=20, intermediate_size=30, num_hidden_layers=2,
+        vocab_size=43, max_position_embeddings=17, hidden_size=20, intermediate_size=30, num_hidden_layers=1,
         num_attention_heads=4, bos_token_id=None, eos_token_id=2,
     )  # fmt: skip
     made: dict[str, Any] = {

@@ -11,7 +11,7 @@ from PIL import Image
 import archspec
 from archspec.errors import ArchspecError
 from tests.parity.draw import randomise
-from tests.pipelines.systems import codes
+from tests.pipelines.systems import SYSTEM, codes
 from tests.pipelines.test_images import picture
 
 PARAMS: dict[str, object] = {
@@ -89,6 +89,6 @@ def test_prompts_that_cannot_be_filled():
 
 
 def test_what_is_neither_prompt_nor_image():
-    with pytest.raises(ArchspecError, match="encoder_hidden_states") as found:
-        archspec.prepare("sd15", prompts=[[1]], graph="unet")
+    with pytest.raises(ArchspecError, match="context float") as found:
+        archspec.prepare(SYSTEM, prompts=[[1]], graph="unet")
     assert codes(found) == ["X004"]

@@ -9,12 +9,12 @@ import torch
 import archspec
 from archspec.errors import ArchspecError
 from archspec.pipelines.parts import Parts
-from tests.pipelines.systems import CLASSES, LATENT, codes
+from tests.pipelines.systems import CLASSES, SYSTEM, codes
 
 
 @pytest.fixture(scope="module")
 def latent() -> Parts:
-    return archspec.parts("sd15", overrides=LATENT, seed=0)
+    return archspec.parts(SYSTEM, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +115,14 @@ def test_inputs_that_feed_each_other(tmp_path: Path):
     with pytest.raises(ArchspecError) as found:
         archspec.sample(archspec.parts(path), steps=2, sizes={"N": 3})
     assert codes(found) == ["X010"]
+
+
+@pytest.mark.parametrize(
+    ("fed", "same"), [("0.1 * x + 1", "(0.1 * x + 1)"), ("full([B, 2, N], 0.5)", "0.5"), ("x", "x")]
+)
+def test_what_follows_from_the_sample_is_computed_at_each_step(fed: str, same: str, tmp_path: Path):
+    told = tiny(tmp_path, CIRCLE.replace("2 * y", f'"{fed}"'))
+    noise = torch.linspace(-0.1, 0.1, 12).view(2, 2, 3)
+    made = archspec.sample(archspec.parts(told), steps=4, noise=noise)
+    plain = tiny(tmp_path, TINY.replace("x * t", f"x * {same} * t"))
+    assert torch.equal(made.sample, archspec.sample(archspec.parts(plain), steps=4, noise=noise).sample)

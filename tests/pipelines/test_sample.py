@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import archspec
+from archspec.pipelines.parts import Parts
 from archspec.pipelines.sample import Sampled
 from tests.parity.draw import generator, randomise
 from tests.pipelines.systems import CLASSES, LATENT, latent_system, saved
@@ -31,6 +32,12 @@ def system() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def folder(system: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(system, tmp_path_factory.mktemp("latent"))
+
+
+@pytest.fixture(scope="module")
+def parts(folder: Path) -> Parts:
+    """Our system of the same weights; its modules are made once."""
+    return archspec.parts("sd15", overrides=LATENT, weights=folder)
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +75,8 @@ def reference(system: dict[str, Any], noise: Tensor, kind: str, output: str, sca
 
 @pytest.mark.parametrize("scale", [GUIDANCE, 1.0])
 def test_latent_diffusion_is_the_reference_one(
-    system: dict[str, Any], folder: Path, noise: Tensor, scale: float
+    system: dict[str, Any], parts: Parts, noise: Tensor, scale: float
 ):
-    parts = archspec.parts("sd15", overrides=LATENT, weights=folder)
     made = archspec.sample(parts, PROMPT, negative=NEGATIVE, guidance=scale, steps=STEPS, noise=noise)
     assert made.result is not None
     close(made.sample, reference(system, noise, "epsilon", "latent", scale))
@@ -96,8 +102,7 @@ def test_a_model_that_predicts_velocity(system: dict[str, Any], folder: Path, no
     close(made.sample, reference(system, noise, "v_prediction", "latent", GUIDANCE))
 
 
-def test_what_is_empty_is_the_ids_that_a_tokenizer_gives_for_no_text(folder: Path, noise: Tensor):
-    parts = archspec.parts("sd15", overrides=LATENT, weights=folder)
+def test_what_is_empty_is_the_ids_that_a_tokenizer_gives_for_no_text(parts: Parts, noise: Tensor):
     bare = archspec.sample(parts, PROMPT, steps=2, noise=noise)
     told = archspec.sample(parts, PROMPT, negative=[41, 42], guidance=7.5, steps=2, noise=noise)
     assert torch.equal(bare.sample, told.sample)
@@ -138,8 +143,7 @@ def test_classes_are_sampled_as_the_reference_does(
     close(made.sample, decoded[0] * system["vae"].config.scaling_factor)
 
 
-def test_a_seed_draws_the_same_noise(folder: Path):
-    parts = archspec.parts("sd15", overrides=LATENT, weights=folder)
+def test_a_seed_draws_the_same_noise(parts: Parts):
     heard: list[tuple[int, int]] = []
 
     def drawn(seed: int | None) -> Sampled:

@@ -10,6 +10,7 @@ from archspec.dims.expr import Expr, names
 from archspec.dims.num import Num
 from archspec.ir.graph import Apply, Node, Region, Repeat, Value
 from archspec.ir.op import Op
+from archspec.ir.ops.recurrence import Scan
 from archspec.ir.types import TensorType, broadcast
 
 MASK = 3  # which operand of an attention
@@ -88,6 +89,12 @@ class Attend(Op, frozen=True):
         self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
     ) -> tuple[TensorType, ...]:
         return (q.with_shape(*q.shape[:3], v.shape[3]),)
+
+
+class ScanOver(Scan, frozen=True):
+    """A scan whose b nobody else reads: all h may be written over it."""
+
+    dialect: ClassVar = "torch"
 
 
 class InPieces(Op, frozen=True):

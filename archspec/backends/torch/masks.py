@@ -11,13 +11,16 @@ from archspec.backends.torch.dialect import Mask
 from archspec.backends.torch.layout import commented, docstring, statement, wrapped
 from archspec.backends.torch.mask_terms import LOCALS, Terms, bare, looked_up
 from archspec.backends.torch.passes.attention import conjuncts, may_be_absent, sees_all
-from archspec.dims.expr import Expr, write
+from archspec.dims.expr import Binary, Expr, Index, Name, write
 from archspec.errors import Span
 from archspec.ir.graph import Value
 from archspec.ir.reach import reach_of
 
 QUERIES = commented("q = torch.arange(start, start + queries, device=device)[:, None]", "[Q, 1]")
 KEYS = commented("k = torch.arange(keys, device=device)", "[K]")
+
+
+_TERMS = {"q - k <": "window", "abs(q - k) <": "near"}
 
 
 class MaskFunction(Struct, frozen=True):
@@ -65,16 +68,21 @@ def spelt(words: Sequence[str]) -> dict[str, str]:
 
 def mask_name(op: Mask) -> str:
     """`causal_padding_mask`, after the terms of the rule."""
-    words = [word for term in conjuncts(op.rule) if (word := _term_name(write(term), op.operands))]
+    words = [word for term in conjuncts(op.rule) if (word := _term_name(term))]
     return "_".join([*(dict.fromkeys(words) or ["visible"]), "mask"])
 
 
-def _term_name(text: str, operands: Sequence[str]) -> str:
+def _term_name(term: Expr) -> str:
+    """`near_or_marked` for `abs(q - k) <= n or marked[b, k]`; nothing where a part has no name."""
+    if isinstance(term, Binary) and term.op == "or":
+        sides = _term_name(term.left), _term_name(term.right)
+        return "_or_".join(sides) if all(sides) else ""
+    text = write(term)
     if text in ("k <= q", "q >= k"):
         return "causal"
-    if text.startswith("q - k <"):
-        return "window"
-    return "padding" if any(text == f"{operand}[b, k]" for operand in operands) else ""
+    if isinstance(term, Index) and isinstance(term.base, Name):
+        return "padding" if term.base.id.endswith("mask") else term.base.id
+    return next((word for start, word in _TERMS.items() if text.startswith(start)), "")
 
 
 def _annotated(word: str, meant: str | None, given: Mapping[str, Value], op: Mask) -> str:

@@ -177,3 +177,11 @@ def test_the_signature_has_every_input_but_what_only_losses_read(tmp_path: Path)
     model: Any = api.compile(document(tmp_path, LOSS), seed=0)
     assert list(inspect.signature(model.forward).parameters) == ["x", "spare"]
     assert list(inspect.signature(model.loss).parameters) == ["x", "spare", "y"]
+
+
+def test_a_model_of_nothing_is_on_the_default_device(tmp_path: Path):
+    text = 'params: {n: 5}\ninputs: {}\nmodel: [{y: "iota(n) + 0.5"}]\noutputs: {y: y}\n'
+    model = compiled(document(tmp_path, text))
+    assert model().tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+    with torch.device("meta"):
+        assert model().device.type == "meta"

@@ -21,7 +21,10 @@ inputs:
 {stream}blocks:
   layer:
     args: {{window: {{type: int, default: null}}}}
-    in: {{x: "[B, S, size]", attention_mask: {{type: "int64[B, {past}S]", optional: true}}, marked: "bool[B, S]"}}
+    in:
+      x: "[B, S, size]"
+      attention_mask: {{type: "int64[B, {past}S]", optional: true}}
+      marked: "bool[B, S]"
     body:
       - residual:
           - attn: {{op: attention, num_heads: 4, num_kv_heads: 2, mask: "{mask}", init: normal(0.2)}}
@@ -29,10 +32,8 @@ model:
   - layers: {{repeat: num_layers, block: layer, in: x, attention_mask: attention_mask, marked: marked{vary}}}
 outputs: {{y: layers}}
 """
-CLOSE = {
-    "atol": 1e-4,
-    "rtol": 1e-4,
-}  # fp32 sums in another order; results are around 1, wrong ones off by 0.1
+# fp32 sums in another order; results are around 1, wrong ones off by 0.1
+CLOSE: Any = {"atol": 1e-4, "rtol": 1e-4}
 ALTERNATE = ', window: "reach if i % 2 == 0 else null"'
 
 

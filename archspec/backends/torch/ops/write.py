@@ -26,10 +26,10 @@ def call(place: Emission, function: str, *args: Part, **options: Part) -> Code:
     return Code(f"{function}({arguments(*args, **options)})")
 
 
-def runtime(place: Emission, module: str, function: str, *args: Part) -> Code:
+def runtime(place: Emission, module: str, function: str, *args: Part, **options: Part) -> Code:
     """A call of a function in `archspec/backends/torch/runtime/<module>.py`, which the emitter copies."""
     place.require(f"runtime:{module}.{function}")
-    return Code(f"{function}({arguments(*args)})")
+    return Code(f"{function}({arguments(*args, **options)})")
 
 
 def method(x: Code, name: str, *args: Part, **options: Part) -> Code:

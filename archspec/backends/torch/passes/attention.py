@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
+from itertools import chain, count
 
 from msgspec import structs
 
@@ -171,7 +172,7 @@ def _place(
 
 def fresh(hint: str, taken: set[str]) -> str:
     """The hint, or the hint with a number, as a name nobody has."""
-    name = next(name for name in (hint, *(f"{hint}_{i}" for i in range(2, 10_000))) if name not in taken)
+    name = next(name for name in chain([hint], (f"{hint}_{i}" for i in count(2))) if name not in taken)
     taken.add(name)
     return name
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from archspec.backends.torch.dialect import InPieces
+from archspec.backends.torch.dialect import InPieces, ScanOver
 from archspec.backends.torch.passes.along import Axes, operand_axes
 from archspec.backends.torch.passes.attention import fresh
 from archspec.backends.torch.walk import map_regions
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.graph import Apply, Node, Region, Value
+from archspec.ir.ops.elementwise import Arith
 from archspec.ir.ops.recurrence import Scan
 from archspec.ir.ops.shape import Expand, Reshape
-from archspec.ir.ops.source import Full
+from archspec.ir.ops.source import Cast, Full
 
 
 def run_in_pieces(root: Region) -> Region:
@@ -128,7 +129,9 @@ class _Around:
         """The region with the nodes inside as one."""
         order = [node for node in self.region.nodes if any(node is i for i in self.inside)]
         first, before = self.first()
-        scan = replace(self.scan, inputs=(*self.scan.inputs[:2], first))
+        assert isinstance(self.scan.op, Scan)
+        op = ScanOver(self.scan.op.axis) if self.is_spare(self.scan.inputs[1]) else self.scan.op
+        scan = replace(self.scan, op=op, inputs=(*self.scan.inputs[:2], first))
         inner = tuple(scan if node is self.scan else node for node in order)
         last = self.scan.outputs[1]
         piece = Region("piece", "piece", (*cut, first), (result, last), inner, (), (), self.region.bindings)
@@ -145,6 +148,15 @@ class _Around:
         type_ = self.scan.outputs[1].type
         value = Value(fresh("before", taken), type_)
         return value, (Apply(Full(type_.shape, n.num(0), type_.dtype), (), (value,), self.scan.span),)
+
+    def is_spare(self, value: Value | None) -> bool:
+        """Whether a value as large as all states is made inside, in memory of its own, and read once."""
+        maker = next((node for node in self.inside if value in node.outputs), None)
+        if value is None or maker is None or len(self.readers(value)) > 1 or value in self.region.outputs:
+            return False
+        if value.type.shape != self.scan.outputs[0].type.shape:
+            return False
+        return isinstance(maker.op, Arith) or (isinstance(maker.op, Cast) and self.is_spare(maker.inputs[0]))
 
     def around(self, inside: Sequence[Node], new: tuple[Node, ...]) -> tuple[Node, ...]:
         """All nodes in order, with `new` behind what it may read and before what reads it."""

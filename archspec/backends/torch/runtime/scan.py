@@ -10,9 +10,12 @@ import torch.utils.checkpoint
 from torch import Tensor
 
 
-def one_by_one(a: Tensor, b: Tensor, h: Tensor, dim: int) -> Tensor:
-    """All h from h before the first step, in turn: S small operations, and nothing computed twice."""
-    out = torch.empty_like(b)
+def one_by_one(a: Tensor, b: Tensor, h: Tensor, dim: int, out: Tensor | None = None) -> Tensor:
+    """All h from h before the first step, in turn: S small operations, and nothing computed twice.
+
+    They are written to `out`, which may be b.
+    """
+    out = torch.empty_like(b) if out is None else out
     for a_t, b_t, out_t in zip(a.unbind(dim), b.unbind(dim), out.unbind(dim), strict=True):
         h = torch.addcmul(b_t, a_t, h, out=out_t)
     return out
@@ -65,13 +68,21 @@ all_states.register_fake(lambda a, b, first, dim: torch.empty_like(b))
 all_states.register_autograd(all_states_gradient, setup_context=all_states_context)
 
 
-def linear_scan(a: Tensor, b: Tensor, first: Tensor | None = None, dim: int = 1) -> tuple[Tensor, Tensor]:
-    """h_t = a_t * h_(t-1) + b_t along `dim`, from h = `first` or 0: all h [.., S, ..], and the last one."""
+def linear_scan(
+    a: Tensor, b: Tensor, first: Tensor | None = None, dim: int = 1, *, over: bool = False
+) -> tuple[Tensor, Tensor]:
+    """h_t = a_t * h_(t-1) + b_t along `dim`, from h = `first` or 0: all h [.., S, ..], and the last one.
+
+    `over`: nobody needs b, so that h may be written over it; a core's cache holds more steps that way.
+    """
     shape = torch.broadcast_shapes(a.shape, b.shape)
     a, b = a.expand(shape), b.expand(shape)
     first = torch.zeros_like(b.select(dim, 0)) if first is None else first
     plain = not torch.is_grad_enabled() and not torch.compiler.is_compiling()
-    h = (states if plain else all_states)(a, b, first, dim)  # an operation of our own costs 30 us a call
+    if plain and over and b.device.type == "cpu":
+        h = one_by_one(a, b, first, dim, out=b)
+    else:
+        h = (states if plain else all_states)(a, b, first, dim)  # an operation of our own costs 30 us a call
     return h, h.select(dim, -1)
 
 

@@ -58,7 +58,8 @@ class Windows(NamedTuple):
     def split(self, q: Tensor) -> Tensor:
         """[B, H, Q, E] -> [B * N, H, C, E]."""
         q = F.pad(q, (0, 0, 0, self.blocks * self.size - self.queries))
-        return q.unflatten(2, (self.blocks, self.size)).transpose(1, 2).flatten(0, 1)
+        blocks = q.reshape(*q.shape[:2], self.blocks, self.size, q.shape[3])
+        return blocks.transpose(1, 2).flatten(0, 1)
 
     def near(self, x: Tensor) -> Tensor:
         """The keys or values of each block: [B, H, K, E] -> [B * N, H, W, E]."""
@@ -101,10 +102,9 @@ def window_attention(
         return F.scaled_dot_product_attention(q, k, v, mask, **options)
     assert mask.mask is not None
     seen = mask.mask.expand(len(q), -1, -1, -1).flatten(0, 1)[:, None]
-    blocks = F.scaled_dot_product_attention(
-        mask.split(q), mask.near(k), mask.near(v), seen, **options
-    )  # [B * N, H, C, E]
-    return blocks.unflatten(0, (len(q), -1)).transpose(1, 2).flatten(2, 3)[:, :, : q.shape[2]]
+    y = F.scaled_dot_product_attention(mask.split(q), mask.near(k), mask.near(v), seen, **options)
+    blocks = y.reshape(len(q), -1, *y.shape[1:])  # [B, N, H, C, E]
+    return blocks.transpose(1, 2).flatten(2, 3)[:, :, : q.shape[2]]
 
 
 def chosen_attention(

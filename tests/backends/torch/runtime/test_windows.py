@@ -34,10 +34,7 @@ def drawn(size: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor
     batch, heads, groups, queries, keys, *_, picked = size
     make = torch.Generator().manual_seed(sum(size))
     q = torch.randn(batch, heads, queries, 8, generator=make)
-    k, v = (
-        torch.randn(batch, groups, keys, 8, generator=make),
-        torch.randn(batch, groups, keys, 6, generator=make),
-    )
+    k, v = (torch.randn(batch, groups, keys, width, generator=make) for width in (8, 6))
     marked = torch.zeros(batch, keys, dtype=torch.bool)
     for row in range(batch):  # each row another number
         marked[row, torch.randperm(keys, generator=make)[: max(0, picked - row)]] = True
@@ -50,9 +47,7 @@ def masks(size: tuple[int, ...], marked: Tensor, real: Tensor) -> tuple[Tensor |
     start = keys - queries
     windows = windows_over(start, queries, keys, before, after, chosen(marked) if picked else None)
     q, k, there = windows.places(marked.device)
-    near = (q - k <= before) & (k - q <= after) | (
-        at(marked, k) if picked else torch.zeros(1, dtype=torch.bool)
-    )
+    near = (q - k <= before) & (k - q <= after) | (at(marked, k) if picked else torch.tensor(False))
     blocks = seen(windows, there & near & at(real, k))
     q, k = torch.arange(start, keys)[:, None], torch.arange(keys)
     near = (q - k <= before) & (k - q <= after) | marked[:, None, None]
@@ -72,14 +67,14 @@ def test_blocks_give_what_the_whole_mask_gives(size: tuple[int, ...]):
 def test_blocks_give_the_gradients_of_the_whole_mask():
     q, k, v, marked, real = drawn(SIZES[0])
     blocks, whole = masks(SIZES[0], marked, real)
-    leaves = [x.double().requires_grad_() for x in (q, k, v)]
+    q, k, v = (x.double().requires_grad_() for x in (q, k, v))
     weight = torch.randn(*q.shape[:3], v.shape[3], dtype=torch.float64)
 
     def gradients(result: Tensor) -> tuple[Tensor, ...]:
-        return torch.autograd.grad((result * weight).sum(), leaves)
+        return torch.autograd.grad((result * weight).sum(), (q, k, v))
 
-    ours = gradients(window_attention(*leaves, blocks, enable_gqa=True))
-    theirs = gradients(F.scaled_dot_product_attention(*leaves, whole, enable_gqa=True))
+    ours = gradients(window_attention(q, k, v, blocks, enable_gqa=True))
+    theirs = gradients(F.scaled_dot_product_attention(q, k, v, whole, enable_gqa=True))
     torch.testing.assert_close(ours, theirs)
 
 
