@@ -92,8 +92,7 @@ def outline(spec: Named) -> Outline:
     from archspec.views.outline import Outline  # lazy: see above
 
     loaded = load(spec)
-    graph = lower(loaded)
-    return Outline.of(graph, lowering.running_of(loaded) if loaded.section("run").entries else None)
+    return Outline.of(lower(loaded), lowering.running_of(loaded) if loaded.section("run").entries else None)
 
 
 def why(spec: Named, path: str) -> Origin:
@@ -205,16 +204,15 @@ def generate(
     """Token ids after `prompt`, one at a time, from a compiled decoder or encoder-decoder with its cache.
 
     At most `limit`, and none behind `eos`. A decoder behind an encoder begins with `start`. What an encoder
-    reads that is no prompt stands in `inputs`, by name; then the decoder begins with `prompt`. `temperature` 0
-    takes the likeliest; otherwise a token is drawn, from the `top_k` likeliest and the fewest whose
-    probabilities add up to `top_p`. Raises ArchspecError X004, X006 and X007 while it runs.
+    reads that is no prompt stands in `inputs`, by name; then the decoder begins with `prompt`.
+    `temperature` 0 takes the likeliest; otherwise a token is drawn, from the `top_k` likeliest and the fewest
+    whose probabilities add up to `top_p`. Raises ArchspecError X004, X006 and X007 while it runs.
     """
     from archspec import decode  # lazy: as in `_tensors`
 
-    how = decode.Sampling(temperature, top_k, top_p, seed)
     return decode.decode(
-        module, cast("Graph", module.graph), prompt, limit=limit, start=start, sampling=how, eos=eos,
-        given=inputs,
+        module, cast("Graph", module.graph), prompt, limit=limit, start=start, eos=eos, given=inputs,
+        sampling=decode.Sampling(temperature, top_k, top_p, seed),
     )  # fmt: skip
 
 
@@ -240,12 +238,9 @@ def streams(module: nn.Module) -> bool:
 
 def start_token(spec: Named) -> int:
     """The id that a decoder behind an encoder begins with: what the hub's config says, else 0."""
-    from archspec.weights.of_spec import rules_of  # lazy: see above
+    from archspec.weights import of_spec  # lazy: see above
 
-    loaded = load(spec)
-    has_hub = loaded.section("weights").get("hf") is not None
-    found = rules_of(loaded, "hf").config.get("decoder_start_token_id") if has_hub else 0
-    return found if isinstance(found, int) else 0
+    return of_spec.start_token(load(spec))
 
 
 def weight_map(spec: Named, graph: Graph | None = None, section: str = "hf") -> WeightMap:

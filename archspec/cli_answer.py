@@ -69,7 +69,7 @@ def generate(request: Request, spec: Spec, module: nn.Module) -> None:
     """Writes tokens as they come, or one JSON document at the end."""
     if len(request.prompts) > 1 or request.images:
         raise click.UsageError("a decoder takes one prompt, and no image")
-    prompt, tokens = next(iter(request.prompts), []), request.tokens
+    prompt, tokens = request.prompts[0] if request.prompts else [], request.tokens
     start = request.start_id if request.start_id is not None else archspec.start_token(spec)
     generated = archspec.generate(
         module, prompt, limit=request.max_new_tokens, start=start, eos=request.eos_id,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
 from pathlib import Path
 from time import process_time
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
 from benchmarks.pairs import Pair, heading, line, paired
@@ -107,10 +107,13 @@ def _ours(model: Model, ours: Any, prompt: Inputs, capacity: int) -> Callable[[I
 def _theirs(rig: Rig, prompt: Inputs) -> Callable[[Inputs], Tensor]:
     """The reference with its own cache; an encoder has run before, as its own generation does it."""
     reference: Any = rig.reference
+    theirs = spelt(prompt, rig.model)
     keeping = {} if reference.config.is_encoder_decoder else {"use_cache": True}  # some encoders refuse it
-    first = reference(**spelt(prompt, rig.model), **keeping)
+    first = reference(**theirs, **keeping)
     state = next(name for name in STATES if name in first)
     kept: dict[str, Any] = {state: first[state], **keeping}
     if "encoder_last_hidden_state" in first:
-        kept["encoder_outputs"] = BaseModelOutput(last_hidden_state=first.encoder_last_hidden_state)
+        encoder = reference.get_encoder()
+        taken = signature(encoder.forward).parameters
+        kept["encoder_outputs"] = encoder(**{name: x for name, x in theirs.items() if name in taken})
     return lambda token: reference(**token, **kept).logits

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import TypeAlias
 
 from archspec.dims.expr import (
@@ -64,6 +65,7 @@ class ExprSyntaxError(Exception):
         self.message, self.at, self.end, self.hint = message, at, end, hint
 
 
+@lru_cache(maxsize=4096)  # a library says the same in many places, and trees never change
 def parse(text: str) -> Expr:
     """Parse a whole text.
 

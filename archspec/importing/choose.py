@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from archspec.dims.evaluate import EvalError
 from archspec.dims.expr import Literal, Name, write
 from archspec.dims.num import Num, Value
+from archspec.dims.parse import ExprSyntaxError
 from archspec.errors import ArchspecError, Collector, Diagnostic, Span, SpecError
 from archspec.importing.candidates import Candidate, Part, of_file
 from archspec.importing.contradict import describe
@@ -21,7 +23,7 @@ from archspec.ir.graph import Graph
 from archspec.lowering.lower import lower
 from archspec.lowering.settings import Settings
 from archspec.spec.node import Mapping as Table
-from archspec.spec.node import Scalar, Sequence
+from archspec.spec.node import Node, Scalar, Sequence
 from archspec.spec.spec import Spec
 
 
@@ -125,16 +127,16 @@ def _differing(spec: Spec, known: Known) -> Known:
     """The params that must be set for all to have their values, in the order of the spec."""
     names = spec.section("params").keys()
     params = {name: known[name] for name in names if name in known}
-    wanted = _values(spec, params)
-    for name in reversed(list(params)):
-        fewer = {other: value for other, value in params.items() if other != name}
-        if _values(spec, fewer) == wanted:
-            params = fewer
-    return params
+    own, settled = Settings(spec, Collector()), Settings(with_params(spec, params), Collector())
+    return {name: value for name, value in params.items() if _read(settled, own.nodes[name]) != value}
 
 
-def _values(spec: Spec, params: Known) -> Mapping[str, Value]:
-    return Settings(with_params(spec, params), Collector()).values
+def _read(settled: Settings, node: Node) -> Value | None:
+    """What a param would be by itself, beside the others; None where it would be nothing."""
+    try:
+        return settled.read(node)
+    except (EvalError, ExprSyntaxError, KeyError):
+        return None
 
 
 def with_params(spec: Spec, params: Mapping[str, Value]) -> Spec:

@@ -133,9 +133,9 @@ def _expression(node: Node) -> Expr:
     if isinstance(node, Scalar):
         return Constant(node.value)
     content = plain(node)
-    if isinstance(content, dict) and content.keys() == {"__float__"}:  # what transformers writes for no number of JSON
+    if isinstance(content, dict) and content.keys() == {"__float__"}:  # how transformers writes infinity
         return Constant(INFINITE.get(str(content["__float__"]), repr(content)))
-    return Constant(repr(content))  # an object is else never the value of an expression
+    return Constant(repr(content))  # any other object is never the value of an expression
 
 
 def report_unknown(config: Mapping, fields: Fields, found: Collector) -> None:

@@ -28,6 +28,13 @@ def rules_of(spec: Spec, section: str) -> WeightRules:
     return read_rules(read.plain, read.spans)
 
 
+def start_token(spec: Spec) -> int:
+    """The id that a decoder behind an encoder begins with: what the hub's config says, else 0."""
+    has_hub = spec.section("weights").get("hf") is not None
+    found = rules_of(spec, "hf").config.get("decoder_start_token_id") if has_hub else 0
+    return found if isinstance(found, int) else 0
+
+
 def map_of(spec: Spec, graph: Graph, section: str) -> WeightMap:
     """The map between the graph's parameters and the checkpoint that `weights.<section>` describes.
 

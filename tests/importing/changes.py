@@ -37,8 +37,9 @@ def changed(config: Config, *edits: Edit) -> Config:
 
 def together(config: Config, edits: list[Edit], works: Callable[[Config], bool]) -> tuple[Config, list[Edit]]:
     """The configuration with as many edits as work together, found by halves, and those edits."""
-    if not edits or works(trial := changed(config, *edits)):
-        return (trial if edits else config), edits
+    trial = changed(config, *edits)
+    if not edits or works(trial):
+        return trial, edits
     if len(edits) == 1:
         return config, []
     half = len(edits) // 2

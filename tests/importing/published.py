@@ -72,9 +72,7 @@ def loaded(spec: str, preset: str | None = None) -> Spec:
 def small(section: Section) -> Spec:
     """The spec at a small size: a part of a system without a case takes that of another part."""
     model = section.case() or next(model for model in ALL if model.spec == section.spec)
-    return api.load(
-        section.spec, preset=model.preset, overrides=model.params, graph=section.fields.graph
-    )
+    return api.load(section.spec, preset=model.preset, overrides=model.params, graph=section.fields.graph)
 
 
 @cache

@@ -137,7 +137,11 @@ def count(section: Section, trial: Trial, folder: Path) -> int | None:
     rules = section.small()
     save(rules, changed(settings(rules), (trial.field.path, trial.value)), folder)
     wrong = refused(folder, section.base, lower)
-    return trial.count if wrong and wrong[0].code == "C005" else parameter_count(lower(chosen(folder, section.base)))
+    return (
+        trial.count
+        if wrong and wrong[0].code == "C005"
+        else parameter_count(lower(chosen(folder, section.base)))
+    )
 
 
 def works(section: Section, model: Model, config: Config, folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """How fields become params, and what a configuration can get wrong, on a spec with every kind of field."""
 
 import json
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ weights:
         type: '"default" if scaling == "none" else scaling'
         factor: {to: factor, when: scaling != "none"}
     import:
-      defaults: {ff: 4*hidden_size, half_ff: wide // 2, extra: false, nested: {deep: 1}}
+      defaults: {ff: 4*hidden_size, half_ff: wide // 2, extra: false, nested: {deep: 1}, limits: [0.0, inf]}
       ignore: [summary]
       accept: {n_embd: d_model, rope_factor: rope.factor, rope_type: rope.type}
 """
@@ -96,6 +97,8 @@ def refused(spec: Path, config: dict[str, Any]) -> list[Diagnostic]:
         ({"ff": 16, "architectures": ["ToyModel"]}, {}),
         ({"ff": 16, "architectures": None}, {}),
         ({"ff": 16, "sizes": [3]}, {"sizes": [3]}),
+        ({"ff": 16, "limits": [0.0, inf]}, {}),
+        ({"ff": 16, "limits": [0.0, {"__float__": "Infinity"}]}, {}),
         ({"ff": 16, "rope": {"type": "linear", "factor": 4.0}}, {"scaling": "linear", "factor": 4.0}),
         ({"ff": 16, "rope": {"type": "default"}}, {}),
         ({"ff": 16, "rope": None}, {}),
@@ -136,6 +139,10 @@ def test_fields_become_params(spec: Path, config: dict[str, Any], params: dict[s
         (
             {"drop_a": 0.2},
             [("C004", 1, "'drop_b' is left out, and means 0.1, and the other fields make it 0.2")],
+        ),
+        (
+            {"limits": [0.0, {"__float__": "-Infinity"}]},
+            [("C004", 3, "'limits' is [0.0, -inf], and 'toy' is the model with [0.0, inf]")],
         ),
         ({"half_ff": 7}, [("C004", 3, "'half_ff' is 7, and the other fields make it 16")]),
         (

@@ -95,6 +95,15 @@ def _padding(
     return torch.cat([torch.ones_like(mask[:, :1]), mask[:, 1:]], 1) if side == "middle" else mask
 
 
+def _first(
+    count: int, sizes: dict[str, int], drawn: dict[str, Tensor], random: torch.Generator, *, shape: Shape
+) -> Tensor:
+    """1 at the first places of a row, 0 at the others."""
+    mask = torch.zeros(extents(shape, sizes), dtype=torch.long)
+    mask[..., :count] = 1
+    return mask
+
+
 def _counts(mask: str, sizes: dict[str, int], drawn: dict[str, Tensor], random: torch.Generator) -> Tensor:
     """Each token's place among the tokens of its row."""
     return places(drawn[mask])
@@ -105,5 +114,5 @@ def places(mask: Tensor) -> Tensor:
 
 
 KINDS: dict[str, Callable[..., Tensor]] = {
-    "below": _below, "normal": _normal, "padding": _padding, "counts": _counts,
+    "below": _below, "normal": _normal, "padding": _padding, "first": _first, "counts": _counts,
 }  # fmt: skip

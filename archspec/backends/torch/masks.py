@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from archspec.backends.torch.dialect import Mask
 from archspec.backends.torch.layout import commented, docstring, statement, wrapped
+from archspec.backends.torch.mask_rules import CAUSAL, conjuncts, may_be_absent, sees_all
 from archspec.backends.torch.mask_terms import LOCALS, Terms, bare, looked_up
-from archspec.backends.torch.passes.attention import conjuncts, may_be_absent, sees_all
 from archspec.dims.expr import Binary, Expr, Index, Name, write
 from archspec.errors import Span
 from archspec.ir.graph import Value
@@ -78,7 +78,7 @@ def _term_name(term: Expr) -> str:
         sides = _term_name(term.left), _term_name(term.right)
         return "_or_".join(sides) if all(sides) else ""
     text = write(term)
-    if text in ("k <= q", "q >= k"):
+    if text in CAUSAL:
         return "causal"
     if isinstance(term, Index) and isinstance(term.base, Name):
         return "padding" if term.base.id.endswith("mask") else term.base.id

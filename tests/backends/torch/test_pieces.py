@@ -40,6 +40,20 @@ def test_what_is_made_of_less_runs_in_pieces(steps: str, tmp_path: Path):
     assert "[..., None]" not in outside
 
 
+SPARE = {
+    "scan(exp(A), u[..., None] * c[:, :, None])": True,
+    "scan(exp(u[..., None] * A), wide)": False,  # the caller's
+    "scan(exp(u[..., None] * A), c[:, :, None])": False,  # smaller than the states
+    "scan(exp(u[..., None] * A), expand(u[..., None], [B, S, 4, 3]))": False,  # no memory of its own
+}
+
+
+@pytest.mark.parametrize("states", SPARE)
+def test_states_are_written_over_what_was_made_for_them(states: str, tmp_path: Path):
+    text = source(f'  - y: "sum({states}, axis=-1)"\n', tmp_path)
+    assert ("over=True" in text) == SPARE[states]
+
+
 WIDE = [
     '  - y: "scan(sigmoid(u), u * u)"\n',  # nothing is narrower than the state
     '  - y: "scan(wide, sigmoid(wide))"\n',

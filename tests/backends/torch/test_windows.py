@@ -84,6 +84,19 @@ def test_both_implementations_agree(kind: str, length: int, tmp_path: Path):
         torch.testing.assert_close(fused(**given)[rows], eager(**given)[rows], **CLOSE)
 
 
+@pytest.mark.parametrize(
+    ("mask", "name"),
+    [
+        (MASKS["behind"], "causal_window_padding_mask"),
+        (MASKS["marked"], "near_or_marked_padding_mask"),
+        ("near(reach) and marked[b, k]", "near_marked_mask"),
+        ("q % 2 == k % 2", "visible_mask"),
+    ],
+)
+def test_a_mask_is_named_after_its_terms(mask: str, name: str, tmp_path: Path):
+    assert f"def {name}(" in archspec.source(spec(tmp_path, mask), attention="eager")
+
+
 def test_layers_with_and_without_a_window_share_a_class(tmp_path: Path):
     path = spec(tmp_path, "causal", vary="")
     path.write_text(

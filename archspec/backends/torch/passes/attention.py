@@ -10,7 +10,7 @@ from itertools import chain, count
 from msgspec import structs
 
 from archspec.backends.torch.dialect import Attend, Mask, MaskedBias, SinkBias
-from archspec.backends.torch.mask_terms import bare, lookups
+from archspec.backends.torch.mask_rules import conjuncts, goes_by_blocks, is_causal, may_be_absent, may_lack
 from archspec.backends.torch.walk import map_regions
 from archspec.dims import num as n
 from archspec.dims.expr import Binary, Expr, Index, Name, names, write
@@ -19,10 +19,8 @@ from archspec.ir.graph import Apply, Node, Region, Value
 from archspec.ir.op import Op
 from archspec.ir.ops.attention import Attention
 from archspec.ir.ops.shape import Pad
-from archspec.ir.reach import reach_of
 
 IMPLEMENTATIONS = ("eager", "sdpa")
-CAUSAL = ("k <= q", "q >= k")
 
 
 def choose_attention(root: Region, implementation: str) -> Region:
@@ -78,7 +76,7 @@ def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) ->
     chosen = None
     if implementation == "sdpa" and op.mask is not None:
         op, operands, chosen = _without_rows(op, op.mask, operands, q)
-    causal = implementation == "sdpa" and plain and is_causal(op.mask) and _may_lack(operands)
+    causal = implementation == "sdpa" and plain and is_causal(op.mask) and may_lack(operands)
     nodes: list[Node] = []
     mask = None
     if op.mask is not None and not (causal and not operands and op.start.value == 0):
@@ -135,24 +133,6 @@ def _with_rule(
     return structs.replace(op, mask=rule, operands=words, names=numbers), [known[w] for w in words], chosen
 
 
-def goes_by_blocks(op: Attention, operands: Sequence[Value | None]) -> bool:
-    """Whether a query reaches only keys near it, and all that its mask looks up stands at q or k."""
-    assert op.mask is not None
-    reach = reach_of(op.mask, dict(op.names))
-    certain = {
-        word for word, v in zip(op.operands, operands, strict=True) if v is not None and not v.optional
-    }
-    looked = {write(part).partition("[")[2] for part in lookups(op.mask)}
-    at_queries = "b, q]" in looked and op.start.value != 0
-    return (
-        reach.near
-        and {"b", "h"}.isdisjoint(bare(op.mask))
-        and looked <= {"b, k]", "b, q]"}
-        and not at_queries
-        and all(set(names(part)) & certain for part in reach.picked)
-    )
-
-
 def _mask(op: Attention, rule: Expr, q: Value, k: Value, *, implied: bool, blocks: bool) -> Mask:
     """The mask; where it does not look at queries, masks of any number of them are the same."""
     looks = blocks or "q" in names(rule)
@@ -181,31 +161,3 @@ def _check(node: Apply, op: Attention, implementation: str) -> None:
     if implementation == "sdpa" and op.softcap is not None:
         message = "attention=sdpa cannot cap scores: F.scaled_dot_product_attention has no softcap"
         raise UnsupportedError(Diagnostic("U002", message, node.span, "build with attention=eager"))
-
-
-def conjuncts(rule: Expr) -> tuple[Expr, ...]:
-    if isinstance(rule, Binary) and rule.op == "and":
-        return (*conjuncts(rule.left), *conjuncts(rule.right))
-    return (rule,)
-
-
-def is_causal(rule: Expr | None) -> bool:
-    """`k <= q`, and otherwise only terms that look a tensor up."""
-    terms = [write(term) for term in conjuncts(rule)] if rule is not None else []
-    return any(term in CAUSAL for term in terms) and all(term in CAUSAL or "[" in term for term in terms)
-
-
-def may_be_absent(mask: Mask, operands: Sequence[Value | None]) -> bool:
-    """Whether nothing may be left of a mask: its operands are absent, and a single query sees all keys."""
-    plain = [term for term in conjuncts(mask.rule) if "[" not in write(term)]
-    return _may_lack(operands) and (not plain or mask.implied or sees_all(mask))
-
-
-def sees_all(mask: Mask) -> bool:
-    """Whether a rule says only `k <= q` without operands, and the last query stands at the last key."""
-    return is_causal(mask.rule) and n.same(mask.keys, mask.start + mask.queries)
-
-
-def _may_lack(operands: Sequence[Value | None]) -> bool:
-    """Whether all operands may be absent."""
-    return all(x is None or x.optional for x in operands)

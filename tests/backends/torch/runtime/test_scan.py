@@ -58,6 +58,18 @@ def test_a_cut_changes_nothing(seed: int, length: int, data: st.DataObject):
     torch.testing.assert_close(end, last)
 
 
+@pytest.mark.parametrize("learns", [False, True])
+def test_states_may_be_written_over_what_is_added(*, learns: bool):
+    a, b, first = drawn(3, 9)
+    expected = defined(a, b, first, 1)
+    given = b.clone().requires_grad_(learns)
+    with torch.set_grad_enabled(learns):
+        h, last = scan.linear_scan(a, given, first, over=True)
+    torch.testing.assert_close(h, expected)
+    torch.testing.assert_close(last, expected[:, -1])
+    assert (h.data_ptr() == given.data_ptr()) is not learns
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 99), LENGTHS)
 def test_the_gradient_is_exact(seed: int, length: int):

@@ -1,0 +1,62 @@
+"""What can be told of a mask from its rule and its operands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archspec.backends.torch.dialect import Mask
+from archspec.backends.torch.mask_terms import bare, lookups
+from archspec.dims import num as n
+from archspec.dims.expr import Binary, Expr, names, write
+from archspec.ir.graph import Value
+from archspec.ir.ops.attention import Attention
+from archspec.ir.reach import reach_of
+
+CAUSAL = ("k <= q", "q >= k")
+
+
+def conjuncts(rule: Expr) -> tuple[Expr, ...]:
+    """The terms that must all hold."""
+    if isinstance(rule, Binary) and rule.op == "and":
+        return (*conjuncts(rule.left), *conjuncts(rule.right))
+    return (rule,)
+
+
+def is_causal(rule: Expr | None) -> bool:
+    """`k <= q`, and otherwise only terms that look a tensor up."""
+    terms = [write(term) for term in conjuncts(rule)] if rule is not None else []
+    return any(term in CAUSAL for term in terms) and all(term in CAUSAL or "[" in term for term in terms)
+
+
+def sees_all(mask: Mask) -> bool:
+    """Whether a rule says only `k <= q` without operands, and the last query stands at the last key."""
+    return is_causal(mask.rule) and n.same(mask.keys, mask.start + mask.queries)
+
+
+def may_be_absent(mask: Mask, operands: Sequence[Value | None]) -> bool:
+    """Whether nothing may be left of a mask: its operands are absent, and a single query sees all keys."""
+    plain = [term for term in conjuncts(mask.rule) if "[" not in write(term)]
+    return may_lack(operands) and (not plain or mask.implied or sees_all(mask))
+
+
+def may_lack(operands: Sequence[Value | None]) -> bool:
+    """Whether all operands may be absent."""
+    return all(x is None or x.optional for x in operands)
+
+
+def goes_by_blocks(op: Attention, operands: Sequence[Value | None]) -> bool:
+    """Whether a query reaches only keys near it, and all that its mask looks up stands at q or k."""
+    assert op.mask is not None
+    reach = reach_of(op.mask, dict(op.names))
+    certain = {
+        word for word, v in zip(op.operands, operands, strict=True) if v is not None and not v.optional
+    }
+    looked = {write(part).partition("[")[2] for part in lookups(op.mask)}
+    at_queries = "b, q]" in looked and op.start.value != 0
+    return (
+        reach.near
+        and {"b", "h"}.isdisjoint(bare(op.mask))
+        and looked <= {"b, k]", "b, q]"}
+        and not at_queries
+        and all(set(names(part)) & certain for part in reach.picked)
+    )
