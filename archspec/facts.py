@@ -17,7 +17,7 @@ from archspec.lowering.lower import lower
 from archspec.lowering.weights_section import read_section
 from archspec.spec.node import Mapping as Table
 from archspec.spec.node import Scalar
-from archspec.spec.spec import Spec
+from archspec.spec.spec import Spec, facts_of
 from archspec.weights.of_spec import map_by
 
 _FACTS = ("params",)
@@ -78,7 +78,7 @@ class Checked(Struct, frozen=True):
 def _proven(spec: Spec, params: int, found: Collector) -> dict[str, int]:
     """The facts that the document states of these params, compared."""
     _check_names(spec, found)
-    return {"params": params} if _holds(_facts(spec), params, "the model", found) else {}
+    return {"params": params} if _holds(facts_of(spec), params, "the model", found) else {}
 
 
 def _holds(facts: Table | None, params: int, what: str, found: Collector) -> bool:
@@ -101,18 +101,6 @@ def _parts(spec: Spec, graph: Graph, found: Collector) -> dict[str, int]:
         facts = stated.get(name) if isinstance(stated, Table) else None
         _holds(facts if isinstance(facts, Table) else None, out[name], f"'{name}'", found)
     return out
-
-
-def _facts(spec: Spec) -> Table | None:
-    """The facts about the spec as it is set: none where the caller changed params."""
-    expect = spec.section("expect")
-    if spec.overrides or (spec.graph and spec.preset):
-        return None
-    if spec.preset is None and spec.graph is None:
-        return expect
-    group = expect.get("graphs" if spec.graph else "presets")
-    facts = group.get(spec.graph or spec.preset or "") if isinstance(group, Table) else None
-    return facts if isinstance(facts, Table) else None
 
 
 def _check_names(spec: Spec, found: Collector) -> None:

@@ -18,10 +18,14 @@ from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
 def spelt_out(frame: Frame, node: Node) -> Node:
     """The list that a name stands for, in place of the name, alone or under `cycle`: it means the same."""
     if isinstance(node, Mapping):
-        words = {key.value: spelt_out(frame, value) for key, value in node.entries if key.value == "cycle"}
-        return replace(node, entries=tuple((key, words.get(key.value, value)) for key, value in node.entries))
+        entries = tuple((key, _cycled(frame, key, value)) for key, value in node.entries)
+        return replace(node, entries=entries)
     held = frame.values.get(node.value) if isinstance(node, Scalar) and isinstance(node.value, str) else None
     return _node(held, node.span) if isinstance(held, tuple) else node
+
+
+def _cycled(frame: Frame, key: Scalar, value: Node) -> Node:
+    return spelt_out(frame, value) if key.value == "cycle" else value
 
 
 def _node(value: Value, span: Span) -> Node:

@@ -67,6 +67,18 @@ class Spec(Struct, frozen=True):
         return found if isinstance(found, Mapping) else Mapping((), self.node.span)
 
 
+def facts_of(spec: Spec) -> Mapping | None:
+    """The facts about the spec as it is set: none where the caller changed params."""
+    expect = spec.section("expect")
+    if spec.overrides or (spec.graph and spec.preset):
+        return None
+    if spec.preset is None and spec.graph is None:
+        return expect
+    group = expect.get("graphs" if spec.graph else "presets")
+    facts = group.get(spec.graph or spec.preset or "") if isinstance(group, Mapping) else None
+    return facts if isinstance(facts, Mapping) else None
+
+
 def read_spec(
     node: Node,
     *,
