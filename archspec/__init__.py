@@ -79,7 +79,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'archspec' has no attribute '{name}'")
-    from archspec import api  # lazy: with its pydantic models it is most of what a short command costs
+    from archspec import api  # lazy: it is most of what a short command costs
 
     if not hasattr(api, name):
         from archspec import api_run  # lazy: the same

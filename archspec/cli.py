@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import traceback
 from types import TracebackType
@@ -39,7 +38,6 @@ def main() -> None:
     """The console script."""
     sys.excepthook = _crashed
     gc.set_threshold(100_000)  # a command makes many small objects and ends: look for cycles rarely
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # they are for servers; looking costs 10 ms
     app(prog_name="archspec")
 
 

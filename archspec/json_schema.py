@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, cast
 from archspec.components import COMPONENTS, Component, fields
 from archspec.components import loss as losses
 from archspec.dims.num import Num
+from archspec.spec.json_models import pydantic_model
 from archspec.spec.models import Document, Part
 from archspec.weights.form import described
 from archspec.weights.rules import WeightRules
@@ -32,7 +33,7 @@ _SCOPES = ("op", "residual", "parallel", "repeat", "experts", "each", "branch", 
 def schema() -> Schema:
     """A JSON Schema (2020-12) that every valid document meets: specs, and parts for them to use."""
     out = _spec()
-    part = _tidy(Part.model_json_schema())
+    part = _tidy(pydantic_model(Part).model_json_schema())
     del part["$defs"]
     defs = out.pop("$defs") | {"Spec": out, "Part": part}
     is_part = {"not": {"anyOf": [{"required": ["model"]}, {"required": ["extends"]}]}, "required": ["blocks"]}
@@ -41,7 +42,7 @@ def schema() -> Schema:
 
 
 def _spec() -> Schema:
-    out = _tidy(Document.model_json_schema())
+    out = _tidy(pydantic_model(Document).model_json_schema())
     properties, defs = out["properties"], out["$defs"]
     defs |= _steps() | {"Weights": _rules()}
     block = defs["Block"]["properties"]

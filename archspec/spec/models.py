@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from msgspec import Meta, Struct, field
 
-Identifier: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
-PresetName: TypeAlias = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)
-]
-ModelName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
-Text: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
+Identifier: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+PresetName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+ModelName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=64)]
+Text: TypeAlias = Annotated[str, Meta(max_length=2000)]
 ParamValue: TypeAlias = bool | int | float | str | list[Any] | None
 Kind: TypeAlias = Literal["int", "float", "bool", "str", "list", "init"]
 Numbers: TypeAlias = float | str | list[Any]
@@ -19,208 +17,173 @@ Step: TypeAlias = str | dict[str, Any]
 Body: TypeAlias = list[Step]
 
 
-class Strict(BaseModel):
-    """Nothing is guessed: unknown keys are refused, and `yes` is no boolean."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-
-
-class InputDecl(Strict):
+class InputDecl(Struct, frozen=True, kw_only=True):
     """One input of the model."""
 
-    type: str = Field(description="A tensor type, such as `int64[B, S]`.")
-    optional: bool = Field(
-        False, description="May be absent; only masks, losses and `otherwise(x, y)` may read it."
-    )
-    default: str | None = Field(
-        None, description="A tensor expression that stands in when the caller leaves it out."
-    )
-    when: str | bool = Field(True, description="Whether the input exists at all.")
+    type: Annotated[str, "A tensor type, such as `int64[B, S]`."]
+    optional: Annotated[bool, "May be absent; only masks, losses and `otherwise(x, y)` may read it."] = False
+    default: Annotated[str | None, "A tensor expression that stands in when the caller leaves it out."] = None
+    when: Annotated[str | bool, "Whether the input exists at all."] = True
 
 
-class Port(Strict):
+class Port(Struct, frozen=True, kw_only=True):
     """One input of a block."""
 
-    type: str = Field(description="A tensor type, such as `[B, S, hidden_size]`.")
-    optional: bool = Field(False, description="May be left out where the block is used.")
+    type: Annotated[str, "A tensor type, such as `[B, S, hidden_size]`."]
+    optional: Annotated[bool, "May be left out where the block is used."] = False
 
 
-class Argument(Strict):
+class Argument(Struct, frozen=True, kw_only=True):
     """One argument of a block."""
 
-    type: Kind = Field(description="What it may be.")
-    default: ParamValue = Field(None, description="What it is where a step does not say; may read params.")
+    type: Annotated[Kind, "What it may be."]
+    default: Annotated[ParamValue, "What it is where a step does not say; may read params."] = None
 
 
-class Block(Strict):
+class Block(Struct, frozen=True, kw_only=True):
     """A reusable module: what goes in, what it may be told, and its steps."""
 
-    summary: Text | None = Field(None, description="One sentence, shown in the emitted class.")
-    closed: bool = Field(
-        False, description="Whether params and defaults of the document are unseen; always so in a part."
-    )
-    args: dict[Identifier, Kind | Argument] = Field(
-        default_factory=dict,
-        description="Arguments and their kinds: `int`, `float`, `bool`, `str`, `list`, `init` (how weights "
+    summary: Annotated[Text | None, "One sentence, shown in the emitted class."] = None
+    closed: Annotated[
+        bool, "Whether params and defaults of the document are unseen; always so in a part."
+    ] = False
+    args: Annotated[
+        dict[Identifier, Kind | Argument],
+        "Arguments and their kinds: `int`, `float`, `bool`, `str`, `list`, `init` (how weights "
         "start), or {type, default}.",
-    )
-    inputs: dict[Identifier, str | Port] | None = Field(
-        None,
-        alias="in",
-        description="Named tensors and their types; the first one is the value that flows in.",
-    )
-    body: Body = Field(description="Steps, top to bottom.")
-    returns: str | list[str] | None = Field(
-        None, description="Names of the results; without it, the last value."
-    )
+    ] = {}
+    inputs: Annotated[
+        dict[Identifier, str | Port] | None,
+        "Named tensors and their types; the first one is the value that flows in.",
+    ] = field(default=None, name="in")
+    body: Annotated[Body, "Steps, top to bottom."]
+    returns: Annotated[str | list[str] | None, "Names of the results; without it, the last value."] = None
 
 
-class Expect(Strict):
+class Expect(Struct, frozen=True, kw_only=True):
     """Facts that `archspec check` proves."""
 
-    params: int | None = Field(None, description="Learned numbers, tied ones once.")
-    presets: dict[PresetName, dict[str, int]] = Field(
-        default_factory=dict, description="The same facts per preset."
-    )
-    graphs: dict[Identifier, dict[str, int]] = Field(
-        default_factory=dict, description="The same facts per part of the model."
-    )
-    source: Text | None = Field(None, description="Where the numbers were published.")
+    params: Annotated[int | None, "Learned numbers, tied ones once."] = None
+    presets: Annotated[dict[PresetName, dict[str, int]], "The same facts per preset."] = {}
+    graphs: Annotated[dict[Identifier, dict[str, int]], "The same facts per part of the model."] = {}
+    source: Annotated[Text | None, "Where the numbers were published."] = None
 
 
-class Output(Strict):
+class Output(Struct, frozen=True, kw_only=True):
     """One result of the model."""
 
-    of: str = Field(description="The step whose value it is, or a tensor expression.")
-    when: str | bool = Field(True, description="Whether the output exists at all.")
+    of: Annotated[str, "The step whose value it is, or a tensor expression."]
+    when: Annotated[str | bool, "Whether the output exists at all."] = True
 
 
-class Tie(Strict):
+class Tie(Struct, frozen=True, kw_only=True):
     """A tie that does not always hold."""
 
-    to: str = Field(description="The parameter that is stored.")
-    when: str | bool = Field(True, description="Whether the tie exists at all.")
+    to: Annotated[str, "The parameter that is stored."]
+    when: Annotated[str | bool, "Whether the tie exists at all."] = True
 
 
-class Images(Strict):
+class Images(Struct, frozen=True, kw_only=True):
     """How an image becomes an input [B, channels, height, width], and an output an image."""
 
-    mean: Numbers = Field(0.0, description="Taken off pixels from 0 to 1: one number, or one per channel.")
-    std: Numbers = Field(1.0, description="What they are then divided by.")
-    resize: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = Field(
-        None, description="How an image of another size is fitted; without it, that is an error."
-    )
-    crop: bool = Field(
-        False, description="Fit the shorter side and keep the middle, instead of stretching the image."
+    mean: Annotated[Numbers, "Taken off pixels from 0 to 1: one number, or one per channel."] = 0.0
+    std: Annotated[Numbers, "What they are then divided by."] = 1.0
+    resize: Annotated[
+        Literal["nearest", "bilinear", "bicubic", "lanczos"] | None,
+        "How an image of another size is fitted; without it, that is an error.",
+    ] = None
+    crop: Annotated[bool, "Fit the shorter side and keep the middle, instead of stretching the image."] = (
+        False
     )
 
 
-class Tokens(Strict):
+class Tokens(Struct, frozen=True, kw_only=True):
     """How a prompt becomes an input [B, S] of token ids."""
 
-    length: int | str | None = Field(None, description="How many ids every prompt has.")
-    pad: int | str | None = Field(None, description="The id that stands behind a prompt that is shorter.")
-    mask: Identifier | None = Field(None, description="The input that is 1 at ids of a prompt, 0 behind it.")
+    length: Annotated[int | str | None, "How many ids every prompt has."] = None
+    pad: Annotated[int | str | None, "The id that stands behind a prompt that is shorter."] = None
+    mask: Annotated[Identifier | None, "The input that is 1 at ids of a prompt, 0 behind it."] = None
 
 
-class Sample(Strict):
+class Sample(Struct, frozen=True, kw_only=True):
     """How noise becomes data, step by step."""
 
-    noisy: Identifier = Field(description="The input that is noise at first, and data at last.")
-    time: Identifier = Field(description="The input that tells the step, the least noise first.")
-    signal: str = Field(
-        description="The share of the data's variance that is left after each step of adding noise: [steps]."
-    )
-    noise: str | None = Field(None, description="The noise in `noisy`, from outputs and inputs.")
-    velocity: str | None = Field(
-        None, description="Instead of it sqrt(signal) * noise - sqrt(1 - signal) * data."
-    )
-    clean: str | None = Field(None, description="Instead of both, the data itself.")
-    feed: dict[Identifier, str] = Field(
-        default_factory=dict, description="Inputs computed from outputs, other inputs and what is sampled."
-    )
-    empty: dict[Identifier, int | str | list[Any]] = Field(
-        default_factory=dict,
-        description="What stands for no prompt: ids, by input. Guidance leads away from it.",
-    )
-    result: Identifier | None = Field(None, description="The output to give instead of what is sampled.")
-    sizes: dict[Identifier, int | str] = Field(
-        default_factory=dict, description="Sizes known only at run time, unless the caller says others."
-    )
-    first: int | str = Field(0, description="The step with the least noise that the model is asked about.")
+    noisy: Annotated[Identifier, "The input that is noise at first, and data at last."]
+    time: Annotated[Identifier, "The input that tells the step, the least noise first."]
+    signal: Annotated[
+        str, "The share of the data's variance that is left after each step of adding noise: [steps]."
+    ]
+    noise: Annotated[str | None, "The noise in `noisy`, from outputs and inputs."] = None
+    velocity: Annotated[str | None, "Instead of it sqrt(signal) * noise - sqrt(1 - signal) * data."] = None
+    clean: Annotated[str | None, "Instead of both, the data itself."] = None
+    feed: Annotated[
+        dict[Identifier, str], "Inputs computed from outputs, other inputs and what is sampled."
+    ] = {}
+    empty: Annotated[
+        dict[Identifier, int | str | list[Any]],
+        "What stands for no prompt: ids, by input. Guidance leads away from it.",
+    ] = {}
+    result: Annotated[Identifier | None, "The output to give instead of what is sampled."] = None
+    sizes: Annotated[
+        dict[Identifier, int | str], "Sizes known only at run time, unless the caller says others."
+    ] = {}
+    first: Annotated[int | str, "The step with the least noise that the model is asked about."] = 0
 
 
-class Run(Strict):
+class Run(Struct, frozen=True, kw_only=True):
     """What a run needs beside the model: nothing here changes what the model computes."""
 
-    images: Images | None = Field(None, description="How images are read and written.")
-    tokens: Tokens | None = Field(None, description="How prompts are filled up.")
-    sample: Sample | None = Field(None, description="How the model makes data out of noise.")
+    images: Annotated[Images | None, "How images are read and written."] = None
+    tokens: Annotated[Tokens | None, "How prompts are filled up."] = None
+    sample: Annotated[Sample | None, "How the model makes data out of noise."] = None
 
 
-class Part(Strict):
+class Part(Struct, frozen=True, kw_only=True):
     """Blocks for other documents to `use`."""
 
-    archspec: Literal[1] = Field(description="Version of the language.")
-    name: ModelName = Field(description="The part's name: that of its file.")
-    summary: Text = Field("", description="One sentence for people.")
-    source: Text = Field("", description="The paper or code it comes from.")
-    use: list[str] = Field(default_factory=list, description="Further parts whose blocks these need.")
-    blocks: dict[Identifier, Block] = Field(description="Modules that see only their arguments and inputs.")
+    archspec: Annotated[Literal[1], "Version of the language."]
+    name: Annotated[ModelName, "The part's name: that of its file."]
+    summary: Annotated[Text, "One sentence for people."] = ""
+    source: Annotated[Text, "The paper or code it comes from."] = ""
+    use: Annotated[list[str], "Further parts whose blocks these need."] = []
+    blocks: Annotated[dict[Identifier, Block], "Modules that see only their arguments and inputs."]
 
 
-class Document(Strict):
+class Document(Struct, frozen=True, kw_only=True):
     """A model architecture, version 1 of the language."""
 
-    archspec: Literal[1] = Field(description="Version of the language.")
-    name: ModelName = Field(description="The model's name; the emitted class is called after it.")
-    summary: Text = Field("", description="One sentence for people.")
-    source: Text = Field("", description="The paper or code it comes from.")
-    extends: str | None = Field(
-        None, description="A spec this one starts from: a path beside it, or a library name."
-    )
-    use: list[str] = Field(
-        default_factory=list,
-        description="Parts whose blocks this spec uses: library names, or paths.",
-    )
-    patch: list[dict[str, Any]] | None = Field(None, description="Changes of structure to the extended spec.")
-    params: dict[Identifier, ParamValue] = Field(
-        default_factory=dict, description="Named numbers, words and lists; expressions may use other names."
-    )
-    presets: dict[PresetName, dict[Identifier, ParamValue]] = Field(
-        default_factory=dict, description="Named sets of params."
-    )
-    defaults: dict[Identifier, dict[str, Any]] = Field(
-        default_factory=dict, description="Arguments every step of an op starts from."
-    )
-    inputs: dict[Identifier, str | InputDecl] = Field(description="What the model takes.")
-    stream: Identifier | None = Field(
-        None, description="The size that grows while decoding; `past` counts the tokens already seen."
-    )
-    blocks: dict[Identifier, Block] = Field(default_factory=dict, description="Reusable modules.")
-    model: Body = Field(description="The steps of the model.")
-    outputs: dict[Identifier, str | Output] = Field(
-        min_length=1, description="What the model gives: output name to step name."
-    )
-    graphs: dict[Identifier, list[str]] = Field(
-        default_factory=dict, description="Parts of the model that can be built alone, each by its outputs."
-    )
-    graph: Identifier | None = Field(None, description="The one of `graphs` that is meant; all if absent.")
-    tie: dict[str, str | Tie] = Field(
-        default_factory=dict, description="Parameters that are one: alias to owner, or {to, when}."
-    )
-    losses: dict[Identifier, str | dict[str, Any]] = Field(
-        default_factory=dict,
-        description="Scalars to minimise: {op, …}, a tensor expression, or {of, feed, when}.",
-    )
-    weights: dict[Identifier, dict[str, Any]] = Field(
-        default_factory=dict, description="How published checkpoints name the parameters."
-    )
-    run: Run = Field(
-        default_factory=lambda: Run(images=None, tokens=None, sample=None),
-        description="How images and prompts are read, and how noise becomes data.",
-    )
-    expect: Expect = Field(
-        default_factory=lambda: Expect(params=None, source=None),
-        description="Facts that `archspec check` proves.",
-    )
+    archspec: Annotated[Literal[1], "Version of the language."]
+    name: Annotated[ModelName, "The model's name; the emitted class is called after it."]
+    summary: Annotated[Text, "One sentence for people."] = ""
+    source: Annotated[Text, "The paper or code it comes from."] = ""
+    extends: Annotated[str | None, "A spec this one starts from: a path beside it, or a library name."] = None
+    use: Annotated[list[str], "Parts whose blocks this spec uses: library names, or paths."] = []
+    patch: Annotated[list[dict[str, Any]] | None, "Changes of structure to the extended spec."] = None
+    params: Annotated[
+        dict[Identifier, ParamValue], "Named numbers, words and lists; expressions may use other names."
+    ] = {}
+    presets: Annotated[dict[PresetName, dict[Identifier, ParamValue]], "Named sets of params."] = {}
+    defaults: Annotated[dict[Identifier, dict[str, Any]], "Arguments every step of an op starts from."] = {}
+    inputs: Annotated[dict[Identifier, str | InputDecl], "What the model takes."]
+    stream: Annotated[
+        Identifier | None, "The size that grows while decoding; `past` counts the tokens already seen."
+    ] = None
+    blocks: Annotated[dict[Identifier, Block], "Reusable modules."] = {}
+    model: Annotated[Body, "The steps of the model."]
+    outputs: Annotated[
+        dict[Identifier, str | Output], Meta(min_length=1), "What the model gives: output name to step name."
+    ]
+    graphs: Annotated[
+        dict[Identifier, list[str]], "Parts of the model that can be built alone, each by its outputs."
+    ] = {}
+    graph: Annotated[Identifier | None, "The one of `graphs` that is meant; all if absent."] = None
+    tie: Annotated[dict[str, str | Tie], "Parameters that are one: alias to owner, or {to, when}."] = {}
+    losses: Annotated[
+        dict[Identifier, str | dict[str, Any]],
+        "Scalars to minimise: {op, …}, a tensor expression, or {of, feed, when}.",
+    ] = {}
+    weights: Annotated[
+        dict[Identifier, dict[str, Any]], "How published checkpoints name the parameters."
+    ] = {}
+    run: Annotated[Run, "How images and prompts are read, and how noise becomes data."] = Run()
+    expect: Annotated[Expect, "Facts that `archspec check` proves."] = Expect()

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, Union, cast, get_args, get_origin
 
-from msgspec import Struct
-from msgspec.structs import replace
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from msgspec import Meta, Struct
+from msgspec.structs import fields, replace
 
 from archspec.errors import Collector, Span, did_you_mean
 from archspec.spec.limits import stop_if_many
@@ -22,7 +20,27 @@ from archspec.spec.models import Body, Identifier, ParamValue
 from archspec.spec.names import boolean_hint, refusal, short
 from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
 
-Model: TypeAlias = type[BaseModel]
+Model: TypeAlias = type[Struct]
+
+
+class Key(Struct, frozen=True):
+    """A key of a model: what may stand there, without what is said of it, and its limits."""
+
+    hint: Any
+    required: bool
+    limits: tuple[Meta, ...]
+
+
+@cache
+def keys_of(model: Model) -> dict[str, Key]:
+    """The keys of a model by name."""
+    return {field.encode_name: _key(field.type, required=field.required) for field in fields(model)}
+
+
+def _key(annotation: Any, *, required: bool) -> Key:
+    base, *marks = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+    limits = tuple(mark for mark in marks if isinstance(mark, Meta))
+    return Key(Annotated[(base, *limits)] if limits else base, required, limits)
 
 
 class Spot(Struct, frozen=True):
@@ -67,18 +85,16 @@ class _Outline:
         self.meant: dict[Span, str] = {}
 
     def model(self, node: Mapping, model: Model, spot: Spot) -> None:
-        fields = {f.alias or name: f for name, f in model.model_fields.items()}
-        hints = get_type_hints(model, include_extras=True)
-        types = {f.alias or name: hints[name] for name, f in model.model_fields.items()}
+        known = keys_of(model)
         here = set(node.keys())
         for key, value in node.entries:
             stop_if_many(self.found)
-            name = str(key.value) if key.value in fields else self._unknown(key, tuple(fields), here)
+            name = str(key.value) if key.value in known else self._unknown(key, tuple(known), here)
             if name is not None:
                 here.add(name)
-                self.field(value, fields[name], types[name], spot.below(key))
-        for name, field in fields.items():
-            if field.is_required() and name not in here:
+                self.field(value, known[name], spot.below(key))
+        for name, expected in known.items():
+            if expected.required and name not in here:
                 self.found.add("S002", f"key '{name}' is missing", spot.key, _MISSING.get(name))
 
     def _unknown(self, key: Scalar, options: tuple[str, ...], here: set[str]) -> str | None:
@@ -93,14 +109,14 @@ class _Outline:
         self.meant[key.span] = meant
         return meant
 
-    def field(self, node: Node, field: FieldInfo, hint: Any, spot: Spot) -> None:
-        if isinstance(node, Scalar) and node.value is None and not node.quoted and hint != ParamValue:
-            advice = "give it a value" if field.is_required() else "leave the key out, or give it a value"
+    def field(self, node: Node, key: Key, spot: Spot) -> None:
+        if isinstance(node, Scalar) and node.value is None and not node.quoted and key.hint != ParamValue:
+            advice = "give it a value" if key.required else "leave the key out, or give it a value"
             self.found.add("S003", f"{spot} is null", node.span, advice)
         else:
-            self.value(node, hint, spot)
-            self._limits(node, field.metadata, spot)
-            if isinstance(node, Scalar) and isinstance(node.value, str) and Identifier in get_args(hint):
+            self.value(node, key.hint, spot)
+            self._limits(node, key.limits, spot)
+            if isinstance(node, Scalar) and isinstance(node.value, str) and Identifier in get_args(key.hint):
                 self._name(node, Identifier)
 
     def value(self, node: Node, hint: Any, spot: Spot) -> None:
@@ -122,7 +138,7 @@ class _Outline:
                 self.value(item, (get_args(chosen) or (Any,))[0], spot)
 
     def _mapping(self, node: Mapping, chosen: Any, spot: Spot) -> None:
-        if isinstance(chosen, type) and issubclass(chosen, BaseModel):
+        if isinstance(chosen, type) and issubclass(chosen, Struct):
             self.model(node, chosen, spot)
             return
         names, inner = get_args(chosen) or (str, Any)
@@ -148,13 +164,13 @@ class _Outline:
         hint = did_you_mean(str(value), known) or f"one of: {', '.join(known)}"
         self.found.add("S006", f"{spot}: unknown word '{short(str(value))}'", node.span, hint)
 
-    def _limits(self, node: Node, metadata: list[Any], spot: Spot) -> None:
-        most = next((m.max_length for m in metadata if getattr(m, "max_length", None)), None)
+    def _limits(self, node: Node, limits: tuple[Meta, ...], spot: Spot) -> None:
+        most = next((m.max_length for m in limits if m.max_length), None)
         text = node.value if isinstance(node, Scalar) else None
         if most is not None and isinstance(text, str) and len(text) > most and spot.path != ("name",):
             message = f"{spot} has {len(text):,} characters, more than {most:,}"
             self.found.add("S003", message, node.span, "say it shorter")
-        least = next((m.min_length for m in metadata if getattr(m, "min_length", None)), 0)
+        least = next((m.min_length for m in limits if m.min_length), 0)
         if isinstance(node, Mapping) and len(node.entries) < least:
             self.found.add("S002", f"{spot} is empty", node.span, _hint(node, spot))
 
@@ -182,7 +198,7 @@ def _fits(node: Node, choice: Any) -> bool:
         return isinstance(node, Scalar) and type(node.value) is type(get_args(choice)[0])
     base = get_origin(choice) or choice
     if isinstance(node, Mapping):
-        return base is dict or issubclass(base, BaseModel)
+        return base is dict or issubclass(base, Struct)
     if isinstance(node, Sequence):
         return base is list
     return type(node.value) is base or (base is float and type(node.value) is int)
@@ -194,7 +210,7 @@ def _called(choice: Any) -> str:
         first: object = get_args(choice)[0]
         return "a word" if isinstance(first, str) else str(first)
     base = cast("type[object]", get_origin(choice) or choice)
-    return _KINDS.get(base.__name__, "a mapping" if issubclass(base, BaseModel) else "")
+    return _KINDS.get(base.__name__, "a mapping" if issubclass(base, Struct) else "")
 
 
 _KINDS = {

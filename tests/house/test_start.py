@@ -36,3 +36,13 @@ def test_the_core_install_is_enough_to_start(module: str):
 
 def test_a_blocked_extra_would_be_seen():
     assert "ModuleNotFoundError" in run("import sys\nsys.modules['torch'] = None\nimport torch").stderr
+
+
+@pytest.mark.parametrize("command", [["check", "gpt2"], ["show", "gpt2"], ["--help"]])
+def test_what_a_short_command_needs_not_is_not_imported(command: list[str]):
+    """Each of these takes longer to import than the command's own work."""
+    slow = {"pydantic", "torch", "numpy", "rich", "importlib.metadata"}
+    start = f"import sys, archspec.cli as cli\nsys.argv[1:] = {command}\n"
+    done = run(f"{start}try: cli.main()\nfinally: sys.stderr.write(' '.join({slow} & set(sys.modules)))")
+    assert done.stderr == ""
+    assert done.returncode == 0
