@@ -40,8 +40,10 @@ def lowered(written: Written) -> Graph:
 
 
 def _all() -> Iterator[Written]:
+    """A preset that changes nothing is only a name for the spec's own params."""
     for spec in library.names():
-        for preset in (None, *api.load(spec).presets):
+        presets = api.load(spec).table("presets")
+        for preset in (None, *(name for name, changed in presets.items() if changed)):
             yield Written(spec, preset)
 
 
