@@ -63,7 +63,8 @@ def test_an_installed_wheel_finds_its_own_specs(wheel: Path, tmp_path: Path):
 def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path):
     archive = build("sdist", ROOT, tmp_path / "sdist")
     with tarfile.open(archive) as opened:
-        opened.extractall(tmp_path, filter="data")
+        opened.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.11.4 on
+        opened.extractall(tmp_path)
     again = build("wheel", tmp_path / f"archspec_compiler-{VERSION}", tmp_path / "wheel")
     assert members(again) == members(wheel)
 
