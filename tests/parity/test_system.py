@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
 from torch import Tensor, nn
 
 import archspec
 from tests.parity.compare import Expected
-from tests.parity.draw import generator, randomise
+from tests.parity.draw import generator
 from tests.parity.rig import doubled
+from tests.pipelines.systems import latent_system, saved
 
 diffusers: Any = importlib.import_module("diffusers")
 PARAMS: dict[str, object] = {
@@ -25,32 +25,12 @@ System = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def system() -> System:
-    text = transformers.CLIPTextConfig(
-        vocab_size=43, max_position_embeddings=17, hidden_size=20, intermediate_size=30, num_hidden_layers=2,
-        num_attention_heads=4, bos_token_id=None, eos_token_id=2,
-    )  # fmt: skip
-    made: System = {
-        "text_encoder": transformers.CLIPTextModel(text),
-        "unet": diffusers.UNet2DConditionModel(
-            block_out_channels=(12, 18, 24, 24), layers_per_block=1, attention_head_dim=3,
-            cross_attention_dim=20, norm_num_groups=3,
-        ),
-        "vae": diffusers.AutoencoderKL(
-            block_out_channels=(6, 12, 12, 18), layers_per_block=1, norm_num_groups=3,
-            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        ),
-    }  # fmt: skip
-    for seed, model in enumerate(made.values()):
-        randomise(model.eval(), seed)
-    return made
+    return latent_system(text_layers=2)
 
 
 @pytest.fixture(scope="module")
 def folder(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("system")
-    for name, model in system.items():
-        model.save_pretrained(path / name)
-    return path
+    return saved(system, tmp_path_factory.mktemp("system"))
 
 
 def ours(folder: Path, graph: str | None, attention: str = "sdpa") -> Any:

@@ -21,11 +21,11 @@ SYSTEM = Path(__file__).with_name("system.yaml")
 CLASSES: dict[str, object] = {"sample_size": 8, "num_layers": 2, "num_heads": 3, "head_dim": 8}
 
 
-def latent_system() -> dict[str, Any]:
+def latent_system(text_layers: int = 1) -> dict[str, Any]:
     """A text encoder, a denoiser and an autoencoder."""
     text = transformers.CLIPTextConfig(
-        vocab_size=43, max_position_embeddings=17, hidden_size=20, intermediate_size=30, num_hidden_layers=1,
-        num_attention_heads=4, bos_token_id=None, eos_token_id=2,
+        vocab_size=43, max_position_embeddings=17, hidden_size=20, intermediate_size=30,
+        num_hidden_layers=text_layers, num_attention_heads=4, bos_token_id=None, eos_token_id=2,
     )  # fmt: skip
     made: dict[str, Any] = {
         "text_encoder": transformers.CLIPTextModel(text),

@@ -67,6 +67,8 @@ MASKS = {
     "around": "near(reach) and padding(attention_mask)",
     "marked": "(near(reach) or marked[b, k]) and padding(attention_mask)",
     "wide for some": "marked[b, q] and padding(attention_mask)",
+    "behind for some": "causal and marked[b, q] and padding(attention_mask)",
+    "near for some": "near(reach) and marked[b, q] and padding(attention_mask)",
 }
 
 
@@ -75,8 +77,8 @@ MASKS = {
 def test_both_implementations_agree(kind: str, length: int, tmp_path: Path):
     eager, fused = pair(spec(tmp_path, MASKS[kind]))
     given = inputs(length)
-    rows = given["attention_mask"].bool() & (given["marked"] if kind == "wide for some" else True)
-    if kind == "wide for some":  # the other rows are undefined, and the next layer reads them
+    rows = given["attention_mask"].bool() & (given["marked"] if kind.endswith("for some") else True)
+    if kind.endswith("for some"):  # the other rows are undefined, and the next layer reads them
         eager.layers, fused.layers = eager.layers[:1], fused.layers[:1]
     with torch.no_grad():
         torch.testing.assert_close(fused(**given)[rows], eager(**given)[rows], **CLOSE)
@@ -131,8 +133,8 @@ def test_it_compiles_whole_and_exports(kind: str, tmp_path: Path):
     with torch.no_grad():
         expected = fused(**given)
         exported = torch.export.export(fused, (), given, dynamic_shapes=shapes)
-        rows = given["marked"] if kind == "wide for some" else given["marked"] | True
-        if kind != "wide for some":
+        rows = given["marked"] if kind.endswith("for some") else given["marked"] | True
+        if not kind.endswith("for some"):
             torch.testing.assert_close(exported.module()(**given)[rows], expected[rows], **CLOSE)
             shorter = inputs(90)
             torch.testing.assert_close(exported.module()(**shorter), fused(**shorter), **CLOSE)

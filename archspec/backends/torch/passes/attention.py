@@ -74,7 +74,7 @@ def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) ->
     assert v is not None, "attention without values"
     plain = bias is None and sinks is None
     chosen = None
-    if implementation == "sdpa" and op.mask is not None:
+    if implementation == "sdpa" and plain and op.mask is not None:
         op, operands, chosen = _without_rows(op, op.mask, operands, q)
     causal = implementation == "sdpa" and plain and is_causal(op.mask) and may_lack(operands)
     nodes: list[Node] = []
@@ -108,7 +108,8 @@ def _without_rows(
 ) -> tuple[Attention, list[Value | None], Value | None]:
     """The attention without a condition of the query alone, and its tensor.
 
-    Queries that do not meet it see nothing: their result is nobody's, and need not be computed.
+    Queries that do not meet it see nothing: their result is nobody's, and need not be computed. Where
+    the rest of the rule looks at queries too, all of them are.
     """
     known = dict(zip(op.operands, operands, strict=True))
     for term in conjuncts(rule):
@@ -116,7 +117,8 @@ def _without_rows(
         whole = value is not None and not value.optional and write(term).endswith("[b, q]")
         if value is not None and whole and n.same(value.type.shape[1], q.type.shape[2]):
             rest = [other for other in conjuncts(rule) if other != term]
-            return _with_rule(op, reduce(_and, rest) if rest else None, known, value)
+            if not any("q" in names(other) for other in rest):
+                return _with_rule(op, reduce(_and, rest) if rest else None, known, value)
     return op, list(operands), None
 
 
