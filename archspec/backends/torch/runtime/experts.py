@@ -18,5 +18,6 @@ def mixture(
         chosen = [int(e) for e in weights.any(0).nonzero()]
     for e in chosen:
         mine = weights[:, e].nonzero().squeeze(1)
-        out.index_add_(0, mine, experts[e](rows[mine], weights[mine, e, None], *shared))
+        y = experts[e](rows[mine], weights[mine, e, None], *shared)
+        out.index_add_(0, mine, y.to(out.dtype))  # autocast computes in another dtype
     return out.view(*x.shape[:-1], width)

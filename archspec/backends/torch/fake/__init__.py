@@ -1,0 +1,1 @@
+"""PyTorch on shapes: what a run of emitted source allocates, keeps for the backward pass, and computes."""

@@ -1,0 +1,119 @@
+"""What a run of a real module allocates, keeps and computes: the measure of what is predicted of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+from weakref import finalize
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+
+@dataclass
+class Measured:
+    """Bytes and FLOPs of one run: `peak` of what is no parameter, buffer or input, at operation `peak_at`.
+
+    `saved`: bytes of storages that the backward pass needs, by (role, shape, dtype); roles are `activation`,
+    `parameter`, `buffer`, `input`. `flops`: by FlopCounterMode, which loses attention fused on a CPU.
+    """
+
+    peak: int = 0
+    peak_at: str = ""
+    end: int = 0
+    flops: int = 0
+    saved: Counter[tuple[str, tuple[int, ...], str]] = field(default_factory=Counter[Any])
+
+    @property
+    def activations(self) -> int:
+        return sum(size for (role, _, _), size in self.saved.items() if role == "activation")
+
+
+class LiveBytes(TorchDispatchMode):
+    """Bytes of storages that appear in a run, while they are alive."""
+
+    def __init__(self, known: set[int]) -> None:
+        super().__init__()
+        self.known, self.live, self.peak, self.peak_at = known, 0, 0, ""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        results = func(*args, **(kwargs or {}))
+        for x in tensors(results):
+            self._see(x.untyped_storage(), str(func))
+        return results
+
+    def _see(self, storage: torch.UntypedStorage, name: str) -> None:
+        key = storage._cdata  # pyright: ignore[reportPrivateUsage]  # what a storage is, whoever refers to it
+        if key in self.known:
+            return
+        self.known.add(key)
+        self.live += storage.nbytes()
+        finalize(storage, self._gone, key, storage.nbytes())
+        if self.live > self.peak:
+            self.peak, self.peak_at = self.live, name
+
+    def _gone(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self.live -= size
+
+
+def tensors(results: Any) -> Iterator[Tensor]:
+    """Those in a result, however it is nested."""
+    if isinstance(results, Tensor):
+        yield results
+    elif isinstance(results, (tuple, list)):
+        for result in cast("tuple[Any, ...]", results):
+            yield from tensors(result)
+
+
+def measure(
+    module: nn.Module, inputs: Mapping[str, Tensor], run: Callable[..., Any] | None = None
+) -> Measured:
+    """One run without gradients, for peak and FLOPs."""
+    measured = Measured()
+    roles = _roles(module, inputs)
+    with torch.no_grad():
+        with LiveBytes(set(roles)) as live:
+            results = (run or module)(**inputs)
+        measured.peak, measured.peak_at, measured.end = live.peak, live.peak_at, live.live
+        del results
+        with FlopCounterMode(display=False) as counter:
+            (run or module)(**inputs)
+        measured.flops = counter.get_total_flops()
+    return measured
+
+
+def measure_saved(
+    module: nn.Module, inputs: Mapping[str, Tensor], run: Callable[..., Any] | None = None
+) -> Measured:
+    """One run with gradients, for what the backward pass needs, each storage once."""
+    measured, roles = Measured(), _roles(module, inputs)
+    kept = dict[int, tuple[tuple[str, tuple[int, ...], str], int]]()
+
+    def pack(x: Tensor) -> Tensor:
+        storage = x.untyped_storage()
+        key = storage._cdata  # pyright: ignore[reportPrivateUsage]  # as above
+        if key not in kept:
+            role = roles.get(key, "activation")
+            kept[key] = (role, tuple(x.shape), str(x.dtype).removeprefix("torch.")), storage.nbytes()
+            finalize(storage, kept.pop, key, None)  # what leads to no result is not needed
+        return x.detach()  # a result that its own operation keeps would keep itself alive
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        results = (run or module)(**inputs)
+    for what, size in kept.values():
+        measured.saved[what] += size
+    del results
+    return measured
+
+
+def _roles(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[int, str]:
+    named = [("parameter", x) for x in module.parameters()] + [("buffer", x) for x in module.buffers()]
+    given = [*named, *(("input", x) for x in inputs.values())]
+    return {x.untyped_storage()._cdata: role for role, x in given}  # pyright: ignore[reportPrivateUsage]
