@@ -10,11 +10,16 @@ from typing import Any, ClassVar, TypeAlias, get_type_hints
 
 from msgspec import Struct
 
-from archspec.dims.num import NumError
+from archspec.dims import num as n
+from archspec.dims.num import Num, NumError
 from archspec.ir.types import DTYPES, ShapeError, TensorType, require
 
 Mixed: TypeAlias = tuple[Sequence[int], ...]
 REGISTRY: dict[str, type[Op]] = {}
+
+# What an operation does, and so how it is counted: multiplies and adds matrices, computes each element of its
+# result, folds the elements of its first operand, only moves elements, makes some from nothing, keeps some.
+WORK = ("product", "elementwise", "reduction", "movement", "source", "state")
 
 
 class Op(Struct, frozen=True):
@@ -26,6 +31,7 @@ class Op(Struct, frozen=True):
     """
 
     name: ClassVar[str] = ""
+    work: ClassVar[str] = ""  # one of `WORK`; an operation of the language states it
 
     def __init_subclass__(cls) -> None:
         """A class variable `dialect` marks a backend's own operation, which is not part of the language."""
@@ -42,6 +48,33 @@ class Op(Struct, frozen=True):
         What is not stated here has none; an axis may count from the end.
         """
         return ()
+
+    def flops(self, *types: Any, **_: Any) -> Num:
+        """FLOPs of the products in it, 2 per multiply-add; adding a bias is not counted."""
+        if self.work not in WORK or self.work == "product":
+            raise AssertionError(f"{type(self).__name__} states no FLOPs")
+        return n.num(0)
+
+    def backward_flops(self, needed: Sequence[bool], *types: Any, **_: Any) -> Num:
+        """FLOPs of the products that give the gradients of the operands that are `needed`.
+
+        A product of two operands gives each one's gradient by a product of the same size.
+        """
+        return sum(needed[:2]) * self.flops(*types)
+
+    def elementwise(self, *types: Any, **_: Any) -> Num:
+        """Operations on single elements, apart from products, as when evaluating.
+
+        One for each element of the first result (`elementwise`) or of the first operand (`reduction`), unless
+        a class says otherwise: a function such as exp counts as one, a comparison too; moving is none.
+        """
+        if self.work == "elementwise":
+            return n.product(self.infer(*types)[0].shape)
+        if self.work == "reduction":
+            return n.product(types[0].shape)
+        if self.work not in WORK:
+            raise AssertionError(f"{type(self).__name__} states no work")
+        return n.num(0)
 
     def attributes(self) -> tuple[tuple[str, object], ...]:
         """Attribute names and values, in the order they are declared."""

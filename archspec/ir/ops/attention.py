@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from archspec.dims import num as n
 from archspec.dims.expr import Expr, names
 from archspec.dims.num import Num
@@ -32,6 +35,7 @@ class Attention(Op, frozen=True):
     Operands: q, k, v, bias, sinks, then the mask's. A row that sees nothing is undefined.
     """
 
+    work: ClassVar = "product"
     scale: Num
     mask: Expr | None
     start: Num
@@ -87,10 +91,34 @@ class Attention(Op, frozen=True):
     def mixes(self, q: TensorType, *_: TensorType | None) -> Mixed:
         return (-1,), (2, 3), (2,)
 
+    def flops(self, q: TensorType, k: TensorType, v: TensorType, *_: TensorType | None) -> Num:
+        """Of all pairs of a query and a key, whatever the mask: 2 B H Q K (E + W)."""
+        return 2 * n.product(q.shape[:3]) * k.shape[2] * (q.shape[3] + v.shape[3])
+
+    def backward_flops(self, needed: Sequence[bool], *types: TensorType) -> Num:
+        """dV, and for the gradients before it dP, are products of width W; dQ and dK of width E."""
+        q, k, v = types[:3]
+        per_width = 2 * n.product(q.shape[:3]) * k.shape[2]
+        scores = any(needed[i] for i in (0, 1, 3, 4) if i < len(needed))
+        return per_width * (sum(needed[:2]) * q.shape[3] + (scores + needed[2]) * v.shape[3])
+
+    def elementwise(
+        self,
+        q: TensorType,
+        k: TensorType,
+        v: TensorType,
+        bias: TensorType | None = None,
+        *_: TensorType | None,
+    ) -> Num:
+        """Per pair: scale, softmax (5), where there is one, bias (1) and cap (3). The mask is not counted."""
+        each = 6 + (bias is not None) + 3 * (self.softcap is not None)
+        return each * n.product(q.shape[:3]) * k.shape[2]
+
 
 class RopeFrequencies(Op, frozen=True):
     """theta^(-2i / dim) radians per position for i < dim / 2 (Su et al. 2021), in fp32: [dim / 2]."""
 
+    work: ClassVar = "elementwise"
     dim: Num
     theta: Num
 
@@ -107,6 +135,7 @@ class RopeTable(Op, frozen=True):
     Without frequencies, angles [..., S, F] in radians -> cos, sin [..., S, F].
     """
 
+    work: ClassVar = "elementwise"
     scale: Num = n.num(1)
 
     def infer(self, positions: TensorType, frequencies: TensorType | None = None) -> tuple[TensorType, ...]:
@@ -119,6 +148,11 @@ class RopeTable(Op, frozen=True):
         table = TensorType("float32", (*positions.shape, *frequencies.shape))
         return table, table
 
+    def elementwise(self, positions: TensorType, frequencies: TensorType | None = None) -> Num:
+        """The angle, its cos and sin, and both times the scale."""
+        each = 2 + (frequencies is not None) + 2 * (self.scale.value != 1)
+        return each * n.product(self.infer(positions, frequencies)[0].shape)
+
 
 class Rope(Op, frozen=True):
     """Turns pairs of the first `dim` features by the table's angles.
@@ -127,6 +161,7 @@ class Rope(Op, frozen=True):
     `half` pairs feature i with i + dim / 2; `interleaved` pairs 2i with 2i + 1.
     """
 
+    work: ClassVar = "elementwise"
     layout: str = "half"
 
     def infer(self, x: TensorType, cos: TensorType, sin: TensorType) -> tuple[TensorType, ...]:
@@ -146,3 +181,7 @@ class Rope(Op, frozen=True):
         )
         require(turned <= width, "T004", f"rope turns {turned} of only {x.shape[-1].described()} features")
         return (x,)
+
+    def elementwise(self, x: TensorType, cos: TensorType, sin: TensorType) -> Num:
+        """Two products and a sum per feature that is turned."""
+        return 6 * n.product(x.shape[:-1]) * cos.shape[-1]

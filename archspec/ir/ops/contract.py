@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.op import Mixed, Op
@@ -10,6 +13,8 @@ from archspec.ir.types import TensorType, broadcast, divides, is_float, promote,
 
 class Linear(Op, frozen=True):
     """x @ weight^T + bias: x [..., in], weight [out, in], bias [out] -> [..., out]."""
+
+    work: ClassVar = "product"
 
     def infer(
         self, x: TensorType, weight: TensorType, bias: TensorType | None = None
@@ -24,9 +29,14 @@ class Linear(Op, frozen=True):
     def mixes(self, x: TensorType, *_: TensorType | None) -> Mixed:
         return (-1,), (-1,)
 
+    def flops(self, x: TensorType, weight: TensorType, *_: TensorType | None) -> Num:
+        return 2 * n.product(x.shape) * weight.shape[0]
+
 
 class Matmul(Op, frozen=True):
     """a @ b over the last two axes, leading axes broadcast: [..., m, k] @ [..., k, n] -> [..., m, n]."""
+
+    work: ClassVar = "product"
 
     def infer(self, a: TensorType, b: TensorType) -> tuple[TensorType, ...]:
         fits = a.rank >= 2 and b.rank >= 2
@@ -38,10 +48,14 @@ class Matmul(Op, frozen=True):
     def mixes(self, a: TensorType, b: TensorType) -> Mixed:
         return (-1,), (-2,)
 
+    def flops(self, a: TensorType, b: TensorType) -> Num:
+        return 2 * n.product(self.infer(a, b)[0].shape) * a.shape[-1]
+
 
 class Einsum(Op, frozen=True):
     """Products summed over the letters that the result lacks: `bqd,bkd->bqk`."""
 
+    work: ClassVar = "product"
     equation: str
 
     def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
@@ -63,6 +77,41 @@ class Einsum(Op, frozen=True):
         left, _, right = self.equation.replace(" ", "").partition("->")
         return tuple([i for i, letter in enumerate(term) if letter not in right] for term in left.split(","))
 
+    def flops(self, *operands: TensorType) -> Num:
+        """Of products of two, from left to right; where they sum over no letter, they are elementwise."""
+        return self._total(self._steps(operands), summing=True)
+
+    def backward_flops(self, needed: Sequence[bool], *operands: TensorType) -> Num:
+        """A step gives two gradients: of what came out of the steps before it, and of one more operand."""
+        total, steps = n.num(0), self._steps(operands)
+        for i, step in enumerate(steps):
+            total = total + (any(needed[: i + 1]) + needed[i + 1]) * self._total([step], summing=True)
+        return total
+
+    def elementwise(self, *operands: TensorType) -> Num:
+        return self._total(self._steps(operands), summing=False)
+
+    def _steps(self, operands: Sequence[TensorType]) -> list[tuple[Num, bool]]:
+        """For each product of two its multiplications, and whether they are summed."""
+        left, _, right = self.equation.replace(" ", "").partition("->")
+        terms = left.split(",")
+        sizes = dict(
+            pair for t, o in zip(terms, operands, strict=True) for pair in zip(t, o.shape, strict=True)
+        )
+        have, steps = set(terms[0]), list[tuple[Num, bool]]()
+        for i, term in enumerate(terms[1:], 2):
+            later = set(right).union(*terms[i:])
+            summed = (have & set(term)) - later
+            have = (have | set(term)) & later
+            ordered = sorted(have | summed)
+            steps.append((n.product(tuple(sizes[letter] for letter in ordered)), bool(summed)))
+        return steps
+
+    @staticmethod
+    def _total(steps: Sequence[tuple[Num, bool]], *, summing: bool) -> Num:
+        counted = [size for size, summed in steps if summed is summing]
+        return sum((2 * size if summing else size for size in counted), start=n.num(0))
+
 
 class Conv(Op, frozen=True):
     """Cross-correlation over the trailing axes: x [B, C, *spatial] -> [B, O, *out].
@@ -71,6 +120,7 @@ class Conv(Op, frozen=True):
     out = (size + before + after - dilation * (kernel - 1) - 1) // stride + 1, per spatial axis.
     """
 
+    work: ClassVar = "product"
     stride: tuple[Num, ...]
     padding: tuple[tuple[Num, Num], ...]
     dilation: tuple[Num, ...]
@@ -108,6 +158,9 @@ class Conv(Op, frozen=True):
         wide = [i for i, numbers in enumerate(alone) if [number.value for number in numbers] != [1, 1, 0, 0]]
         return ((1, *(2 + i for i in wide)),)
 
+    def flops(self, x: TensorType, weight: TensorType, *_: TensorType | None) -> Num:
+        return 2 * n.product(self.infer(x, weight)[0].shape) * n.product(weight.shape[1:])
+
 
 class ConvTranspose(Op, frozen=True):
     """The transpose of `Conv`: x [B, C, *spatial] -> [B, O, *out].
@@ -116,6 +169,7 @@ class ConvTranspose(Op, frozen=True):
     out = (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1, per spatial axis.
     """
 
+    work: ClassVar = "product"
     stride: tuple[Num, ...]
     padding: tuple[Num, ...]
     output_padding: tuple[Num, ...]
@@ -149,6 +203,9 @@ class ConvTranspose(Op, frozen=True):
 
     def mixes(self, x: TensorType, *_: TensorType | None) -> Mixed:
         return (range(1, x.rank),)
+
+    def flops(self, x: TensorType, weight: TensorType, *_: TensorType | None) -> Num:
+        return 2 * n.product(x.shape) * n.product(weight.shape[1:])
 
 
 def _spatial(x: TensorType, weight: TensorType, per_axis: tuple[tuple[object, ...], ...]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType, broadcast, is_float, promote, require, share
@@ -21,6 +23,7 @@ class Map(Op, frozen=True):
     gelu is exact (erf), gelu_tanh its tanh form, quick_gelu x * sigmoid(1.702 x).
     """
 
+    work: ClassVar = "elementwise"
     fn: str
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
@@ -34,6 +37,7 @@ class Map(Op, frozen=True):
 class Arith(Op, frozen=True):
     """`a fn b`. `div` of integers gives floats; `floordiv` and `mod` round toward minus infinity."""
 
+    work: ClassVar = "elementwise"
     fn: str
 
     def infer(self, a: TensorType, b: TensorType) -> tuple[TensorType, ...]:
@@ -49,6 +53,7 @@ class Arith(Op, frozen=True):
 class Scalar(Op, frozen=True):
     """`x fn value` with a number known before the model runs; `flip` puts the number first."""
 
+    work: ClassVar = "elementwise"
     fn: str
     value: Num
     flip: bool = False
@@ -63,6 +68,7 @@ class Scalar(Op, frozen=True):
 class Compare(Op, frozen=True):
     """`a fn b`, as booleans."""
 
+    work: ClassVar = "elementwise"
     fn: str
 
     def infer(self, a: TensorType, b: TensorType) -> tuple[TensorType, ...]:
@@ -73,6 +79,7 @@ class Compare(Op, frozen=True):
 class CompareScalar(Op, frozen=True):
     """`x fn value`, as booleans."""
 
+    work: ClassVar = "elementwise"
     fn: str
     value: Num
 
@@ -84,6 +91,7 @@ class CompareScalar(Op, frozen=True):
 class Logic(Op, frozen=True):
     """`and` or `or` of booleans."""
 
+    work: ClassVar = "elementwise"
     fn: str
 
     def infer(self, a: TensorType, b: TensorType) -> tuple[TensorType, ...]:
@@ -97,6 +105,8 @@ class Logic(Op, frozen=True):
 class Where(Op, frozen=True):
     """`a` where the condition holds, else `b`."""
 
+    work: ClassVar = "elementwise"
+
     def infer(self, condition: TensorType, a: TensorType, b: TensorType) -> tuple[TensorType, ...]:
         require(condition.dtype == "bool", "T007", f"a condition is boolean, not {condition.dtype}")
         return (TensorType(promote(a.dtype, b.dtype), broadcast(condition.shape, a.shape, b.shape)),)
@@ -105,6 +115,7 @@ class Where(Op, frozen=True):
 class Clamp(Op, frozen=True):
     """Elements held between `low` and `high`; null leaves a side open."""
 
+    work: ClassVar = "elementwise"
     low: Num | None
     high: Num | None
 
@@ -116,6 +127,7 @@ class Clamp(Op, frozen=True):
 class Dropout(Op, frozen=True):
     """In training, zeroes elements with probability `p`, divides the rest by 1 - p; else the identity."""
 
+    work: ClassVar = "movement"
     p: Num
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
@@ -126,6 +138,8 @@ class Dropout(Op, frozen=True):
 
 class StopGradient(Op, frozen=True):
     """The identity, through which no gradient flows."""
+
+    work: ClassVar = "movement"
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         return (x,)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import INTEGERS, TensorType, broadcast, is_float, require, same_size, share
@@ -13,6 +16,7 @@ class CrossEntropy(Op, frozen=True):
     logits [..., C], target [...].
     """
 
+    work: ClassVar = "reduction"
     ignore_index: Num
     label_smoothing: Num
 
@@ -26,13 +30,22 @@ class CrossEntropy(Op, frozen=True):
             same_size(a, b, "cross_entropy: logits against target")
         return (TensorType("float32", ()),)
 
+    def elementwise(self, logits: TensorType, target: TensorType) -> Num:
+        """Per logit, as of `LogSumExp`, and one more where labels are smoothed."""
+        return (4 + bool(self.label_smoothing.value)) * n.product(logits.shape)
+
 
 class MeanError(Op, frozen=True):
     """Mean of (input - target)^2 (`mse`) or |input - target| (`mae`)."""
 
+    work: ClassVar = "reduction"
     fn: str
 
     def infer(self, input: TensorType, target: TensorType) -> tuple[TensorType, ...]:
         require(self.fn in ("mse", "mae"), "T010", f"unknown error '{self.fn}'")
         broadcast(input.shape, target.shape)
         return (TensorType("float32", ()),)
+
+    def elementwise(self, input: TensorType, target: TensorType) -> Num:
+        """Per element: a difference, a square or absolute value, the sum."""
+        return 3 * n.product(broadcast(input.shape, target.shape))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
+from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.op import Mixed, Op
 from archspec.ir.types import TensorType, axis_of, divides, is_float, require, same_size
@@ -18,12 +22,17 @@ def _affine(x: TensorType, axis: int, *params: TensorType | None) -> tuple[Tenso
     return (x,)
 
 
+def _each(count: int, x: TensorType, params: Sequence[TensorType | None]) -> Num:
+    return (count + sum(param is not None for param in params)) * n.product(x.shape)
+
+
 class LayerNorm(Op, frozen=True):
     """(x - mean) / sqrt(var + eps) * weight + bias over the last axis (Ba et al. 2016).
 
     Statistics in fp32.
     """
 
+    work: ClassVar = "reduction"
     eps: Num
 
     def infer(
@@ -34,6 +43,10 @@ class LayerNorm(Op, frozen=True):
     def mixes(self, x: TensorType, *_: TensorType | None) -> Mixed:
         return ((-1,),)
 
+    def elementwise(self, x: TensorType, *params: TensorType | None) -> Num:
+        """Per element: two sums, a difference, a square, a quotient; one for each of weight and bias."""
+        return _each(5, x, params)
+
 
 class RmsNorm(Op, frozen=True):
     """x / sqrt(mean(x^2) + eps) * (weight + offset) over the last axis (Zhang & Sennrich 2019).
@@ -41,6 +54,7 @@ class RmsNorm(Op, frozen=True):
     Statistics in fp32. `cast`: where fp32 ends, `before` the weight multiplies or `after` (matters below it).
     """
 
+    work: ClassVar = "reduction"
     eps: Num
     offset: Num
     cast: str = "before"
@@ -52,10 +66,15 @@ class RmsNorm(Op, frozen=True):
     def mixes(self, x: TensorType, *_: TensorType | None) -> Mixed:
         return ((-1,),)
 
+    def elementwise(self, x: TensorType, *params: TensorType | None) -> Num:
+        """Per element: a square, a sum, a quotient; one for the weight."""
+        return _each(3, x, params)
+
 
 class GroupNorm(Op, frozen=True):
     """Layer norm over each of `groups` groups of channels and all positions: x [B, C, ...] (Wu & He 2018)."""
 
+    work: ClassVar = "reduction"
     groups: Num
     eps: Num
 
@@ -74,6 +93,10 @@ class GroupNorm(Op, frozen=True):
     def mixes(self, x: TensorType, *_: TensorType | None) -> Mixed:
         return (range(1, x.rank),)
 
+    def elementwise(self, x: TensorType, *params: TensorType | None) -> Num:
+        """As of `LayerNorm`."""
+        return _each(5, x, params)
+
 
 class BatchNorm(Op, frozen=True):
     """(x - mean) / sqrt(var + eps) * weight + bias per channel of x [B, C, ...] (Ioffe & Szegedy 2015).
@@ -82,6 +105,7 @@ class BatchNorm(Op, frozen=True):
     `batches` seen.
     """
 
+    work: ClassVar = "reduction"
     eps: Num
     momentum: Num
 
@@ -98,3 +122,7 @@ class BatchNorm(Op, frozen=True):
         require(batches.rank == 0, "T005", f"batchnorm counts batches in one number, not {batches}")
         require(batches.dtype == "int64", "T006", f"batchnorm counts batches in int64, not {batches}")
         return _affine(x, 1, mean, var, weight, bias)
+
+    def elementwise(self, x: TensorType, *others: TensorType | None) -> Num:
+        """When evaluating, per element: a difference and a quotient; one for each of weight and bias."""
+        return _each(2, x, others[3:])

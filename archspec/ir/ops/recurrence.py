@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from archspec.dims import num as n
+from archspec.dims.num import Num
 from archspec.ir.op import Mixed, Op
 from archspec.ir.types import TensorType, axis_of, broadcast, is_float, promote, require, same_size
 
@@ -13,6 +17,7 @@ class Scan(Op, frozen=True):
     axis. `first` is h before the first step: 0 where it is absent.
     """
 
+    work: ClassVar = "elementwise"
     axis: int
 
     def infer(self, a: TensorType, b: TensorType, first: TensorType | None = None) -> tuple[TensorType, ...]:
@@ -32,3 +37,7 @@ class Scan(Op, frozen=True):
         rank = max(a.rank, b.rank)
         axis = self.axis % rank - rank
         return tuple((axis,) if -axis <= x.rank else () for x in (a, b))
+
+    def elementwise(self, a: TensorType, b: TensorType, first: TensorType | None = None) -> Num:
+        """A product and a sum per element."""
+        return 2 * n.product(self.infer(a, b, first)[0].shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.op import Mixed, Op
@@ -11,6 +13,7 @@ from archspec.ir.types import TensorType, axis_of, is_float, require, whole
 class Reduce(Op, frozen=True):
     """`sum`, `mean`, `max`, `min`, `prod`, `var` (population), `any` or `all` over `axes`."""
 
+    work: ClassVar = "reduction"
     fn: str
     axes: tuple[int, ...]
     keep: bool = False
@@ -34,6 +37,7 @@ class Reduce(Op, frozen=True):
 class ArgReduce(Op, frozen=True):
     """The index of the largest (`max`) or smallest (`min`) element along `axis`; the first of equals."""
 
+    work: ClassVar = "reduction"
     fn: str
     axis: int
 
@@ -49,6 +53,7 @@ class ArgReduce(Op, frozen=True):
 class Cumulate(Op, frozen=True):
     """Running `sum`, `prod` or `max` along `axis`."""
 
+    work: ClassVar = "reduction"
     fn: str
     axis: int
 
@@ -64,6 +69,7 @@ class Cumulate(Op, frozen=True):
 class TopK(Op, frozen=True):
     """The `k` largest along the last axis, in descending order: values, and their indices."""
 
+    work: ClassVar = "reduction"
     k: Num
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
@@ -85,6 +91,7 @@ class TopK(Op, frozen=True):
 class Softmax(Op, frozen=True):
     """exp(x) over its sum along `axis`, computed in `dtype` and returned in the operand's."""
 
+    work: ClassVar = "reduction"
     axis: int = -1
     dtype: str = "float32"
 
@@ -97,10 +104,15 @@ class Softmax(Op, frozen=True):
     def mixes(self, x: TensorType) -> Mixed:
         return ((self.axis,),)
 
+    def elementwise(self, x: TensorType) -> Num:
+        """Per element: the largest, a difference, exp, the sum, a quotient."""
+        return 5 * n.product(x.shape)
+
 
 class LogSumExp(Op, frozen=True):
     """log of the sum of exp(x) along `axis`."""
 
+    work: ClassVar = "reduction"
     axis: int = -1
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
@@ -110,3 +122,7 @@ class LogSumExp(Op, frozen=True):
 
     def mixes(self, x: TensorType) -> Mixed:
         return ((self.axis,),)
+
+    def elementwise(self, x: TensorType) -> Num:
+        """Per element: the largest, a difference, exp, the sum."""
+        return 4 * n.product(x.shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.op import Mixed, Op
@@ -11,6 +13,7 @@ from archspec.ir.types import INTEGERS, Shape, TensorType, axis_of, broadcast, r
 class Reshape(Op, frozen=True):
     """The same elements in row-major order under another shape."""
 
+    work: ClassVar = "movement"
     shape: Shape
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
@@ -22,6 +25,7 @@ class Reshape(Op, frozen=True):
 class Permute(Op, frozen=True):
     """Axes in another order: result axis i is operand axis `axes[i]`."""
 
+    work: ClassVar = "movement"
     axes: tuple[int, ...]
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
@@ -32,6 +36,7 @@ class Permute(Op, frozen=True):
 class Expand(Op, frozen=True):
     """Broadcast to `shape` without copying."""
 
+    work: ClassVar = "movement"
     shape: Shape
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
@@ -43,6 +48,7 @@ class Expand(Op, frozen=True):
 class Slice(Op, frozen=True):
     """Elements `start` up to `stop` (exclusive, null = the end) along `axis`; both may count from the end."""
 
+    work: ClassVar = "movement"
     axis: int
     start: Num
     stop: Num | None = None
@@ -77,6 +83,7 @@ class Slice(Op, frozen=True):
 class Concat(Op, frozen=True):
     """Operands one after another along `axis`; all other sizes equal."""
 
+    work: ClassVar = "movement"
     axis: int
 
     def infer(self, *parts: TensorType) -> tuple[TensorType, ...]:
@@ -100,6 +107,7 @@ class Concat(Op, frozen=True):
 class Split(Op, frozen=True):
     """Consecutive pieces of the given sizes along `axis`; they add up to the whole."""
 
+    work: ClassVar = "movement"
     axis: int
     sizes: tuple[Num, ...]
 
@@ -118,6 +126,7 @@ class Split(Op, frozen=True):
 class Pad(Op, frozen=True):
     """`before` and `after` copies of `value` along `axis`."""
 
+    work: ClassVar = "movement"
     axis: int
     before: Num
     after: Num
@@ -138,6 +147,7 @@ class Gather(Op, frozen=True):
     x [A…, N, C…], index [I…] -> [A…, I…, C…].
     """
 
+    work: ClassVar = "movement"
     axis: int = 0
 
     def infer(self, x: TensorType, index: TensorType) -> tuple[TensorType, ...]:
@@ -152,6 +162,7 @@ class Gather(Op, frozen=True):
 class Take(Op, frozen=True):
     """One element per index along `axis`: out[.., i, ..] = x[.., index[.., i, ..], ..]; other sizes equal."""
 
+    work: ClassVar = "movement"
     axis: int
 
     def infer(self, x: TensorType, index: TensorType) -> tuple[TensorType, ...]:
@@ -173,6 +184,7 @@ class Scatter(Op, frozen=True):
     What meets in one place is summed.
     """
 
+    work: ClassVar = "reduction"
     axis: int
     size: Num
 
@@ -192,6 +204,7 @@ class Scatter(Op, frozen=True):
 class Flip(Op, frozen=True):
     """Elements in reverse order along `axis`."""
 
+    work: ClassVar = "movement"
     axis: int
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
@@ -205,6 +218,7 @@ class Flip(Op, frozen=True):
 class Roll(Op, frozen=True):
     """Elements moved `shift` places along `axis`, around the end."""
 
+    work: ClassVar = "movement"
     axis: int
     shift: Num
 

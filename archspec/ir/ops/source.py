@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from archspec.dims.num import Num
 from archspec.ir.op import Op
 from archspec.ir.types import DTYPES, FLOATS, INTEGERS, Shape, TensorType, require
@@ -10,6 +12,7 @@ from archspec.ir.types import DTYPES, FLOATS, INTEGERS, Shape, TensorType, requi
 class Iota(Op, frozen=True):
     """`start, start + 1, …`: `size` integers, shape [size]."""
 
+    work: ClassVar = "source"
     size: Num
     start: Num
     dtype: str = "int64"
@@ -22,6 +25,7 @@ class Iota(Op, frozen=True):
 class Full(Op, frozen=True):
     """`value` everywhere, in the given shape and dtype."""
 
+    work: ClassVar = "source"
     shape: Shape
     value: Num
     dtype: str = "float"
@@ -34,6 +38,7 @@ class Full(Op, frozen=True):
 class Random(Op, frozen=True):
     """Independent draws in the given shape: standard `normal`, or `uniform` in [0, 1)."""
 
+    work: ClassVar = "source"
     shape: Shape
     kind: str = "normal"
 
@@ -45,6 +50,8 @@ class Random(Op, frozen=True):
 class Otherwise(Op, frozen=True):
     """`x`, or `y` where x is absent at run time; both are of one type."""
 
+    work: ClassVar = "movement"
+
     def infer(self, x: TensorType | None, y: TensorType) -> tuple[TensorType, ...]:
         require(x is None or x == y, "T003", f"{x}, or otherwise {y}: both must be of one type")
         return (y,)
@@ -53,6 +60,7 @@ class Otherwise(Op, frozen=True):
 class Cast(Op, frozen=True):
     """The same numbers in another dtype. `float` is the dtype the model is built in."""
 
+    work: ClassVar = "movement"
     dtype: str
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:

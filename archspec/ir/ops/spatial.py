@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.op import Mixed, Op
 from archspec.ir.types import TensorType, require, whole
@@ -13,6 +16,7 @@ class Pool(Op, frozen=True):
     Padding counts as absent for max, as 0 for mean. out = (size + 2 * padding - kernel) // stride + 1.
     """
 
+    work: ClassVar = "reduction"
     fn: str
     kernel: tuple[Num, ...]
     stride: tuple[Num, ...]
@@ -39,10 +43,15 @@ class Pool(Op, frozen=True):
     def mixes(self, x: TensorType) -> Mixed:
         return (range(2, x.rank),)
 
+    def elementwise(self, x: TensorType) -> Num:
+        """One per element of a window."""
+        return n.product(self.infer(x)[0].shape) * n.product(self.kernel)
+
 
 class Resample(Op, frozen=True):
     """The grid `scale` times as fine along each trailing axis: x [B, C, *spatial]; `nearest` or `linear`."""
 
+    work: ClassVar = "elementwise"
     scale: Num
     mode: str = "nearest"
 
@@ -53,3 +62,8 @@ class Resample(Op, frozen=True):
 
     def mixes(self, x: TensorType) -> Mixed:
         return (range(2, x.rank),)
+
+    def elementwise(self, x: TensorType) -> Num:
+        """Nearest moves; linear weighs and sums the 2^axes neighbours of each new element."""
+        each = 2 * 2 ** (x.rank - 2) - 1 if self.mode == "linear" else 0
+        return each * n.product(self.infer(x)[0].shape)

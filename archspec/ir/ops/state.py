@@ -15,6 +15,7 @@ class Append(Op, frozen=True):
     [.., new, ..] -> [.., past + new, ..].
     """
 
+    work: ClassVar = "state"
     kind: ClassVar = "append"
     state: str
     axis: int
@@ -31,6 +32,7 @@ class Append(Op, frozen=True):
 class Hold(Op, frozen=True):
     """Operands as they were at the first step: computed once, then read from state `state`."""
 
+    work: ClassVar = "state"
     kind: ClassVar = "hold"
     state: str
 
@@ -43,6 +45,7 @@ class Hold(Op, frozen=True):
 class Recall(Op, frozen=True):
     """What the step before kept in state `state`; at the first step, and in a full forward, the operand."""
 
+    work: ClassVar = "state"
     kind: ClassVar = "recall"
     state: str
 
@@ -53,6 +56,7 @@ class Recall(Op, frozen=True):
 class Keep(Op, frozen=True):
     """Keeps the operand in state `state` for the next step, which begins `tokens` later. It has no result."""
 
+    work: ClassVar = "state"
     kind: ClassVar = "recall"
     state: str
     tokens: Num
