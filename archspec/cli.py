@@ -10,6 +10,7 @@ from types import TracebackType
 import click
 
 from archspec import report
+from archspec.cli_analyze import analyze
 from archspec.cli_begin import diff, import_, new
 from archspec.cli_common import Program
 from archspec.cli_model import build, export
@@ -21,7 +22,7 @@ from archspec.version import VERSION
 
 @click.group(
     cls=Program,
-    commands=[check, show, diff, new, import_, build, run, export, list_, schema, explain, fmt],
+    commands=[check, show, diff, new, import_, build, run, export, analyze, list_, schema, explain, fmt],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(VERSION, prog_name="archspec")

@@ -1,0 +1,104 @@
+"""Everything that is known of a model's cost, each part worked out when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from archspec.analysis.flops import Flops
+from archspec.analysis.optimizer import TrainingState, training_state
+from archspec.analysis.parameters import Parameters
+from archspec.analysis.sizes import Sizes
+from archspec.analysis.state import StateBytes
+from archspec.analysis.tracing import Training
+from archspec.ir.graph import Graph
+from archspec.reports.learned import learned
+from archspec.reports.question import Question
+from archspec.reports.shapes import shapes
+
+if TYPE_CHECKING:
+    from archspec.backends.torch.fake.trace import Subject, Trace
+
+
+class Account:
+    """The cost of one graph under one question. Nothing in it needs torch.
+
+    Raises, wherever a part is asked for: A001 to A005 for sizes, A010 and A011 where a run on shapes does not
+    know what it would take, UnsupportedError where the model cannot be emitted as asked.
+    """
+
+    def __init__(self, graph: Graph, question: Question) -> None:
+        self.graph, self.question = graph, question
+
+    # from the graph alone
+
+    @cached_property
+    def parameters(self) -> Parameters:
+        return Parameters.of(self.graph)
+
+    @cached_property
+    def forward(self) -> Flops:
+        """A full forward pass, or a prefill."""
+        return Flops.of(self.graph, self.question.sizes)
+
+    @cached_property
+    def decode(self) -> Flops | None:
+        """One step of decoding behind `past` tokens (without: a symbol); None where nothing streams."""
+        stream = self.graph.stream
+        if stream is None or not self.state.kept:
+            return None
+        return Flops.of(self.graph, {**self.question.sizes, stream: 1}, past=self.past)
+
+    @property
+    def past(self) -> int | None:
+        """As asked, or else so many that the step is that of a sequence's last token."""
+        if self.question.past is not None or self.graph.stream is None:
+            return self.question.past
+        length = self.question.sizes.get(self.graph.stream)
+        return length and length - 1
+
+    @cached_property
+    def step(self) -> Flops:
+        """A step of training."""
+        training = Training(checkpoint=self.question.checkpoint, dropout=self.question.dropout)
+        return Flops.of(self.graph, self.question.sizes, training=training)
+
+    @cached_property
+    def state(self) -> StateBytes:
+        return StateBytes.of(self.graph, self.question.dtype)
+
+    @cached_property
+    def optimizer(self) -> TrainingState:
+        """Weights, gradients and what the optimizer keeps."""
+        return training_state(learned(self.graph), self.question.optimizer, self.question.policy.state)
+
+    # from a run of the emitted source on shapes
+
+    @cached_property
+    def subject(self) -> Subject:
+        from archspec.backends.torch.emit import emit  # lazy: what needs no run starts without it
+        from archspec.backends.torch.fake.trace import Subject  # lazy: the same
+
+        return Subject(emit(self.graph, attention=self.question.attention), self.graph.name)
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        return Sizes.of(self.graph, self.question.sizes)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether every size is given."""
+        return set(self.graph.dims) <= set(self.question.sizes)
+
+    @cached_property
+    def inference(self) -> Trace:
+        """One forward pass without gradients."""
+        given = shapes(self.graph, self.sizes, self.question.dtype)
+        return self.subject.trace(given, self.question.inference)
+
+    @cached_property
+    def training(self) -> Trace:
+        """The forward pass of a step of training, up to its loss where there is one."""
+        loss = self.graph.losses[0].name if self.graph.losses else None
+        given = shapes(self.graph, self.sizes, self.question.policy.dtype, loss=loss)
+        return self.subject.trace(given, self.question.training(loss))

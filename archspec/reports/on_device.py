@@ -1,0 +1,155 @@
+"""An account on a device: time, throughput, money, and what fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from archspec.analysis.capacity import Fit, largest_batch, longest_context
+from archspec.analysis.device import Device
+from archspec.analysis.ranges import Range
+from archspec.analysis.roofline import Efficiency, Load, time_range, total
+from archspec.analysis.serving_cost import Requests, ServingCost, serving_cost
+from archspec.analysis.sizes import number
+from archspec.analysis.training_cost import TrainingRun, compute_optimal, training_cost
+from archspec.reports.account import Account
+from archspec.reports.serving import read_bytes, served
+from archspec.reports.table import Row, Table, Value
+
+if TYPE_CHECKING:
+    from archspec.backends.torch.fake.trace import Trace
+
+
+class Place(Struct, frozen=True):
+    """A device, how many train together, the tokens of a training run, and what is reached of its peaks."""
+
+    device: Device
+    devices: int = 1
+    tokens: float | None = None
+    outputs: int = 128
+    reached: Efficiency = Efficiency()
+
+
+def on_device(account: Account, place: Place) -> Iterator[Table]:
+    """Time and money. Raises ArchspecError A001 where a size is missing, D003 where a figure is."""
+    yield _forward(account, place)
+    yield _serving(account, place)
+    yield _fits(account, place)
+    yield _training(account, place)
+
+
+def loads(trace: Trace) -> list[Load]:
+    """Every operation of a run: its products' FLOPs, and the bytes it reads and writes."""
+    return [Load(k.flops, k.read + k.written, k.dtype, k.name) for k in trace.kernels]
+
+
+def _forward(account: Account, place: Place) -> Table:
+    each = loads(account.inference)
+    ideal = total(each, place.device)
+    moved = sum(load.bytes for load in each)
+    flops = sum(load.flops for load in each)
+    rows = (
+        Row("bytes moved", (int(moved),), "B", "each operation reads its operands and writes its results"),
+        Row("arithmetic intensity", (flops / moved,), "FLOP/B"),
+        Row("ideal time", (ideal.seconds,), "s", f"roofline of every operation; {ideal.bound}-bound"),
+        Row("no schedule is faster than", (ideal.floor_seconds,), "s"),
+        Row("expected", (time_range(each, place.device, place.reached),), "s", _reached(place.reached)),
+    )
+    return Table(f"Forward on {place.device.title}", rows)
+
+
+def _reached(reached: Efficiency) -> str:
+    mfu, mbu = reached.mfu, reached.mbu
+    return (
+        f"at {mfu.high:.0%} to {mfu.low:.0%} of the FLOP/s, {mbu.high:.0%} to {mbu.low:.0%} of the bandwidth"
+    )
+
+
+def requests(account: Account, outputs: int) -> Requests:
+    """The account's batch and length as requests; a model that does not stream gives one output."""
+    graph, sizes = account.graph, account.question.sizes
+    length = graph.stream or (graph.dims[1] if len(graph.dims) > 1 else "")
+    streams = account.decode is not None
+    return Requests(sizes[graph.dims[0]], sizes.get(length, 1), outputs if streams else 1)
+
+
+def _serving(account: Account, place: Place) -> Table:
+    asked = requests(account, place.outputs)
+    cost = serving_cost(served(account), place.device, asked, place.reached)
+    title = f"Serving {asked.batch} at once, {asked.inputs:,} tokens in, {asked.outputs:,} out"
+    read = read_bytes(account.graph, account.question.dtype, asked.batch)
+    rows = [
+        Row("time to first token", (cost.first_token,), "s", f"{cost.prefill_bound}-bound"),
+        Row("time per output token", (cost.next_token,), "s", f"{cost.decode_bound}-bound"),
+        Row("request", (cost.request,), "s", "first to last token, without waiting"),
+        Row("output tokens", (cost.tokens_per_second,), "1/s", "of the whole batch"),
+        Row("weights read per step", (int(read),), "B"),
+        *_money(cost),
+    ]
+    return Table(title, tuple(row for row in rows if row.values[0] is not None))
+
+
+def _money(cost: ServingCost) -> list[Row]:
+    return [
+        Row("1,000 requests", (cost.dollars_per_1000_requests,), "$"),
+        Row("1M input tokens", (cost.dollars_per_million_inputs,), "$"),
+        Row("1M output tokens", (cost.dollars_per_million_outputs,), "$"),
+    ]
+
+
+def _fits(account: Account, place: Place) -> Table:
+    asked, model = requests(account, place.outputs), served(account)
+    context = asked.inputs + asked.outputs - 1
+    rows = [
+        _fit(
+            f"largest batch at {context:,} tokens", largest_batch(model, place.device, context, limit=1 << 16)
+        )
+    ]
+    if account.state.per_token:
+        fit = longest_context(model, place.device, asked.batch, chunk=asked.inputs, limit=1 << 24)
+        rows.append(_fit(f"longest context of {asked.batch} sequences", fit))
+    return Table(f"What fits {place.device.title}", tuple(rows))
+
+
+def _fit(label: str, fit: Fit) -> Row:
+    note = f"{fit.binding} stand in the way of more" if fit.binding != "limit" else "as far as was searched"
+    return Row(label, (fit.largest,), "", note)
+
+
+def _training(account: Account, place: Place) -> Table:
+    """One step, and a whole run where its tokens are said."""
+    step = number(account.step.step.nearest, "FLOPs")
+    peak = place.device.peak(account.question.policy.autocast or account.question.policy.dtype)
+    mfu = place.reached.mfu
+    time = Range(step / (peak * mfu.high * place.devices), step / (peak * mfu.low * place.devices))
+    rows = [Row("step", (time,), "s", f"{place.devices} device(s), MFU {mfu.high:.0%} to {mfu.low:.0%}")]
+    notes = [f"MFU: {mfu.source}"]
+    if place.tokens:
+        rows += _run(account, place, step)
+        notes.append("energy: thermal design power times the overhead of a data centre, without hosts")
+    return Table("Training", tuple(rows), notes=tuple(notes))
+
+
+def _run(account: Account, place: Place, step: int) -> list[Row]:
+    assert place.tokens is not None
+    sizes = account.question.sizes
+    a_step = sizes[account.graph.dims[0]] * requests(account, 1).inputs
+    active = account.parameters.active
+    dtype = account.question.policy.autocast or account.question.policy.dtype
+    run = TrainingRun(step / a_step * place.tokens, active, place.tokens, place.devices, dtype)
+    cost = training_cost(run, place.device, place.reached.mfu)
+    best = compute_optimal(cost.flops)
+    rows: list[tuple[str, Value, str, str]] = [
+        ("tokens", place.tokens, "count", f"{cost.tokens_per_parameter:.1f} per parameter"),
+        ("FLOPs", cost.flops, "FLOP", "attention exact, computed again not left out"),
+        ("by 6ND", cost.six_nd, "FLOP", "6 per parameter and token"),
+        ("device hours", cost.device_hours, "h", ""),
+        ("wall clock", cost.wall_clock_hours.scaled(3600), "s", ""),
+        ("money", cost.dollars, "$", "at the prices of the device's file"),
+        ("energy", cost.kilowatt_hours, "kWh", ""),
+        ("compute-optimal parameters", best.parameters, "count", best.source),
+        ("compute-optimal tokens", best.tokens, "count", best.source),
+    ]
+    return [Row(label, (value,), unit, note) for label, value, unit, note in rows]  # pyright: ignore[reportArgumentType]  # units are written above

@@ -1,0 +1,154 @@
+"""An account as tables: parameters, FLOPs, memory of inference and of training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from archspec.analysis.cost import Cost
+from archspec.analysis.widths import width
+from archspec.reports.account import Account
+from archspec.reports.table import Row, Table
+
+if TYPE_CHECKING:
+    from archspec.backends.torch.fake.trace import Trace
+
+FLOP = "2 FLOPs per multiply-add; biases, softmax and single elements are not in it"
+_DTYPES = ("float32", "bfloat16", "int8")
+_MOST = 12  # rows of a breakdown
+
+
+def tables(account: Account) -> Iterator[Table]:
+    """What there is to say: without all sizes no memory."""
+    yield parameters(account)
+    yield flops(account)
+    yield flops_by_class(account)
+    if account.state.kept:
+        yield state(account)
+    if not account.numeric:
+        return
+    yield inference(account)
+    yield training(account)
+    yield saved(account.training)
+
+
+def parameters(account: Account) -> Table:
+    """Counts, and bytes by dtype."""
+    p = account.parameters
+    rows = [Row("parameters", (p.total,), "count")]
+    if p.active != p.total:
+        rows.append(
+            Row("active per token", (p.active,), "count", "experts that a token is not routed to left out")
+        )
+    if p.buffers:
+        rows.append(Row("buffers", (p.buffers,), "count", "in the checkpoint, not learned"))
+    rows += [Row(f"tied: {alias}", (0,), "count", f"is {owner}") for alias, owner in p.tied]
+    rows += [Row(f"bytes in {dtype}", (p.bytes(dtype),), "B") for dtype in _DTYPES if width("float", dtype)]
+    parts = sorted(p.by_component().items(), key=lambda item: -item[1])
+    rows += [Row(f"in {name or 'the model itself'}", (count,), "count") for name, count in parts[:_MOST]]
+    return Table("Parameters", tuple(rows))
+
+
+def flops(account: Account) -> Table:
+    """By both conventions: attention between all pairs, and between those that a mask lets through."""
+    forward, step = account.forward, account.step
+    rows = [_cost("forward", forward.forward)]
+    if account.decode is not None:
+        past = "past" if account.past is None else f"{account.past:,}"
+        rows.append(_cost("decode, one token", account.decode.forward, f"{past} tokens in the cache"))
+    rows += [_cost("training step", step.step, f"checkpointing: {account.question.checkpoint}")]
+    rows += [_cost("of it backward", step.backward), _cost("of it computed again", step.again)]
+    rows.append(
+        Row("single elements, forward", (forward.elements(), None), "FLOP", "one per element and function")
+    )
+    notes = (
+        FLOP,
+        "full: attention between all pairs; exact: only pairs that the mask lets through",
+        *step.notes,
+    )
+    return Table("FLOPs", tuple(rows), ("full", "exact"), tuple(dict.fromkeys(notes)))
+
+
+def _cost(label: str, cost: Cost, note: str = "") -> Row:
+    return Row(label, (cost.full, cost.exact), "FLOP", note)
+
+
+def flops_by_class(account: Account) -> Table:
+    """The forward pass by class of operation, then by module."""
+    by_class = account.forward.by_class()
+    rows = [_cost(name, cost) for name, cost in by_class.items() if name != "elementwise"]
+    places = [(path, cost) for path, cost in account.forward.by_path(2).items() if cost.full != 0]
+    rows += [_cost(path or "the model itself", cost) for path, cost in places[:_MOST]]
+    return Table("Forward FLOPs by class, and by module", tuple(rows), ("full", "exact"))
+
+
+def state(account: Account) -> Table:
+    """What decoding keeps."""
+    kept, dtype = account.state, account.question.dtype
+    rows = [Row("per token and sequence", (kept.per_token,), "B", dtype)]
+    if kept.fixed() != 0:
+        rows.append(Row("that does not grow", (kept.fixed(),), "B"))
+    stream = account.graph.stream
+    context = account.question.sizes.get(stream or "")
+    if account.numeric and context:
+        batch = account.question.sizes.get(kept.batch, 1)
+        sizes = {k: v for k, v in account.question.sizes.items() if k != kept.batch}
+        rows.append(Row(f"at {context:,} tokens", (kept.at(context, batch=batch, sizes=sizes),), "B"))
+        if kept.windowed(context, batch=batch) < kept.per_token * context * batch:
+            rows.append(Row("what windows can still see", (kept.windowed(context, batch=batch),), "B"))
+    return Table("State of decoding", tuple(rows))
+
+
+def inference(account: Account) -> Table:
+    """Weights, and the most that is alive beside them."""
+    trace = account.inference
+    rows = (
+        Row("weights", (trace.parameters,), "B", account.question.dtype),
+        Row("buffers", (trace.buffers,), "B"),
+        Row("inputs", (trace.inputs,), "B"),
+        Row("activations, at their peak", (trace.peak,), "B", f"at {trace.peak_at}"),
+        Row("results", (trace.outputs,), "B"),
+        Row("together", (trace.parameters + trace.buffers + trace.inputs + trace.peak,), "B"),
+    )
+    return Table("Memory of inference", rows, notes=_notes(account, trace))
+
+
+def training(account: Account) -> Table:
+    """Weights, gradients, optimizer, and what the backward pass needs."""
+    trace, kept, question = account.training, account.optimizer, account.question
+    rows = [
+        Row("weights", (kept.weights,), "B", question.policy.says),
+        Row("gradients", (kept.gradients,), "B"),
+        Row("master copies", (kept.master,), "B"),
+        Row("moments", (kept.first_moment + kept.second_moment,), "B", question.optimizer),
+        Row("saved activations", (trace.activations,), "B", f"checkpointing: {question.checkpoint}"),
+    ]
+    if trace.weight_copies:
+        rows.append(Row("autocast's copies of weights", (trace.weight_copies,), "B"))
+    rows.append(Row("together", (kept.total + trace.activations + trace.weight_copies,), "B"))
+    return Table("Memory of training", tuple(rows), notes=_notes(account, trace))
+
+
+def saved(trace: Trace) -> Table:
+    """What the backward pass needs, by operation and reason."""
+    sizes, counts = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for one in trace.saved:
+        if one.role == "activation":
+            sizes[one.operation, one.reason] += one.nbytes
+            counts[one.operation, one.reason] += 1
+    rows = [
+        Row(f"{operation}: {reason}", (size, counts[operation, reason]), "B")
+        for (operation, reason), size in sizes.most_common(_MOST)
+    ]
+    rows = [Row(row.label, (row.values[0],), "B", f"{row.values[1]} tensors") for row in rows]
+    return Table("Saved for the backward pass, by the operation that needs it", tuple(rows))
+
+
+def _notes(account: Account, trace: Trace) -> tuple[str, ...]:
+    question = account.question
+    where = "a GPU" if question.hardware == "cuda" else "a CPU"
+    notes = [f"attention={question.attention}, as torch keeps it on {where}; no workspaces, no allocator"]
+    if trace.assumed:
+        notes.append("experts are taken to get even shares, and numbers that only data gives as asked")
+    return tuple(notes)
