@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.backends.torch.code import COMPARE, PRODUCT, Code
-from archspec.backends.torch.dialect import Attend, Mask, SinkBias
+from archspec.backends.torch.dialect import Attend, AttendRows, Mask, SinkBias
 from archspec.backends.torch.forward import Body
 from archspec.backends.torch.masks import spelt
 from archspec.backends.torch.scope import Pending
@@ -69,7 +69,7 @@ def sink_bias(body: Body, node: Apply, op: SinkBias) -> None:
 
 
 def attend(body: Body, node: Apply, op: Attend) -> None:
-    operands = [*node.inputs, *[None] * (6 - len(node.inputs))]
+    operands = [*node.inputs, *[None] * (7 - len(node.inputs))]
     if op.implementation == "eager":
         _eager(body, node, op, operands)
     else:
@@ -93,7 +93,7 @@ def _function(body: Body, op: Attend) -> str:
 
 def _arguments(body: Body, op: Attend, operands: Sequence[Value | None]) -> list[str]:
     """What `F.scaled_dot_product_attention` is handed; options at their defaults are left out."""
-    q, k, _, mask, _, chosen = operands
+    q, k, _, mask, _, chosen, _ = operands
     assert q is not None, "attention without queries"
     assert k is not None, "attention without keys"
     given = [body.text(x) for x in operands if x is not None]
@@ -112,13 +112,30 @@ def _arguments(body: Body, op: Attend, operands: Sequence[Value | None]) -> list
     return given if n.same(q.type.shape[1], k.type.shape[1]) else [*given, "enable_gqa=True"]
 
 
-def _drops(op: Attend) -> bool:
+def attend_rows(body: Body, node: Apply, op: AttendRows) -> None:
+    """Attention of chosen rows, with the modules that it runs itself."""
+    body.module.parts.require("runtime:windows.project_and_choose")
+    width = node.outputs[0].type.shape[3]
+
+    def build() -> Code:
+        given = [body.text(x) for x in node.inputs]
+        given.insert(4, body.number(op.heads).text)
+        if _drops(op):
+            given.append(f"dropout_p={body.number(op.dropout).inside(PRODUCT)} * self.training")
+        if op.scale.real != width.real**-0.5:
+            given.append(f"scale={body.number(op.scale).text}")
+        return Code(f"project_and_choose({', '.join(given)})")
+
+    body.give(node.outputs, body.settle(node.inputs, build), node.inputs)
+
+
+def _drops(op: Attend | AttendRows) -> bool:
     return bool(op.dropout.value or n.reads(op.dropout))
 
 
 def _eager(body: Body, node: Apply, op: Attend, operands: Sequence[Value | None]) -> None:
     """Scores, softmax in fp32, weights times values: each step a line, the weights open to hooks."""
-    q, k, v, mask, sinks, _ = operands
+    q, k, v, mask, sinks, *_ = operands
     assert q is not None, "attention without queries"
     assert k is not None, "attention without keys"
     assert v is not None, "attention without values"

@@ -8,9 +8,10 @@ from typing import ClassVar
 from archspec.dims import num as n
 from archspec.dims.expr import Expr, names
 from archspec.dims.num import Num
-from archspec.ir.graph import Apply, Node, Region, Repeat, Value
+from archspec.ir.graph import Apply, Call, Node, Region, Repeat, Value
 from archspec.ir.op import Op
 from archspec.ir.ops.recurrence import Scan
+from archspec.ir.ops.shape import Pad, Roll
 from archspec.ir.types import TensorType, broadcast
 
 MASK = 3  # which operand of an attention
@@ -71,7 +72,7 @@ class Attend(Op, frozen=True):
 
     `start`: the position of the first query. `causal`: where that is the first key, no mask means `k <= q`.
     `biased`: the fourth operand is a bias. `blocks`: the mask may be one in blocks. `chosen`: a sixth operand
-    [B, Q] is false for queries whose result nobody may use.
+    [B, Q] is false for queries whose result nobody may use, and a seventh, where there is one, stands there.
     """
 
     dialect: ClassVar = "torch"
@@ -91,10 +92,63 @@ class Attend(Op, frozen=True):
         return (q.with_shape(*q.shape[:3], v.shape[3]),)
 
 
+class AttendRows(Op, frozen=True):
+    """An `Attend` of chosen queries, and the linear modules before it.
+
+    Operands: x [B, S, D], three modules as `Handed` gives them, mask, which queries [B, S], what stands for
+    the others [B, H, S, E].
+    """
+
+    dialect: ClassVar = "torch"
+    heads: Num
+    scale: Num
+    dropout: Num
+
+
+class Moves(Op, frozen=True):
+    """Pads of one value, or rolls, each along an axis of its own."""
+
+    dialect: ClassVar = "torch"
+    steps: tuple[Pad | Roll, ...]
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        for step in self.steps:
+            (x,) = step.infer(x)
+        return (x,)
+
+
+class Select(Op, frozen=True):
+    """The elements at `index` of an axis, which the result lacks; from the end where that is negative."""
+
+    dialect: ClassVar = "torch"
+    axis: int
+    index: Num
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        return (x.with_shape(*x.shape[: self.axis], *x.shape[self.axis + 1 :]),)
+
+
 class ScanOver(Scan, frozen=True):
     """A scan whose b nobody else reads: all h may be written over it."""
 
     dialect: ClassVar = "torch"
+
+
+class OuterScan(Op, frozen=True):
+    """h_t = a_t * h_(t-1) + x_t w_t^T along `axis`, read as y_t = h_t c_t: all y, and the last h.
+
+    a [.., S, ..], x [.., S, .., P], w and c [.., S, .., N], first [.., P, N]; what stands before P and N
+    broadcasts.
+    """
+
+    dialect: ClassVar = "torch"
+    axis: int
+
+    def infer(
+        self, a: TensorType, x: TensorType, w: TensorType, c: TensorType, first: TensorType
+    ) -> tuple[TensorType, ...]:
+        lead = broadcast(a.shape, *(operand.shape[:-1] for operand in (x, w, c)))
+        return first.with_shape(*lead, x.shape[-1]), first
 
 
 class InPieces(Op, frozen=True):
@@ -111,6 +165,11 @@ class InPieces(Op, frozen=True):
 
     def infer(self, *operands: TensorType | None) -> tuple[TensorType, ...]:
         return tuple(value.type for value in self.region.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Handed(Call):
+    """A module that an operation is handed and runs itself: the result stands for the module."""
 
 
 @dataclass(frozen=True, slots=True)

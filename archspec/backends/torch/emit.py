@@ -13,7 +13,11 @@ from archspec.backends.torch.model import Model
 from archspec.backends.torch.passes.attention import choose_attention
 from archspec.backends.torch.passes.feed import feed_layers
 from archspec.backends.torch.passes.hoist import hoist
+from archspec.backends.torch.passes.index import index_axes
+from archspec.backends.torch.passes.merge import merge_moves
+from archspec.backends.torch.passes.outer import contract_outer
 from archspec.backends.torch.passes.pieces import run_in_pieces
+from archspec.backends.torch.passes.rows import project_rows
 from archspec.ir.graph import Graph, parameter_count
 from archspec.lowering.passes.trim import trimmed
 
@@ -28,7 +32,8 @@ def emit(graph: Graph, *, attention: str = "sdpa", provenance: str = "") -> str:
     `attention`: `eager` or `sdpa`. `provenance`: where the spec came from, for the head of the file.
     Raises `UnsupportedError` with what cannot be written and why.
     """
-    root = feed_layers(trimmed(hoist(run_in_pieces(choose_attention(graph.root, attention)))))
+    root = run_in_pieces(contract_outer(project_rows(choose_attention(graph.root, attention))))
+    root = feed_layers(trimmed(merge_moves(index_axes(hoist(root)))))
     model = Model.of(graph, root)
     several = {component: [*places.values()] for component, places in model.classes.several.items()}
     ambiguous = {c for c, places in several.items() if 1 < len(places) == len(set(places))}

@@ -17,12 +17,14 @@ from archspec.dims import num as n
 from archspec.dims import poly
 from archspec.dims.num import Num
 from archspec.ir.graph import Apply, Node, Region, Value
+from archspec.ir.ops.shape import Permute, Reshape
 from archspec.ir.types import TensorType
 
 if TYPE_CHECKING:
     from archspec.backends.torch.module import Module
 
 MAX_DEPTH = 5
+INLINE = "value"  # what the lowering calls an operand that is an expression
 DEVICE, DTYPE = "@device", "@dtype"  # among the sizes that a method is told; no size is called so
 
 Operands = Sequence[Value | None]
@@ -189,10 +191,16 @@ class Body:
         return name
 
     def hint(self, value: Value) -> str:
-        """What a value would like to be called: as the spec calls it, `x` where nobody gave it a name."""
+        """What a value would like to be called: as the spec calls it, `x` where nobody gave it a name.
+
+        An operand that the spec computes in place is called after what it moves: `q` for `rearrange(q, …)`.
+        """
         makers = (node for node in self.region.nodes if isinstance(node, Apply))
-        op = next((node.op for node in makers if value in node.outputs), None)
-        unnamed = op is not None and not hasattr(op, "dialect") and stem(value.name) == op.name
+        maker = next((node for node in makers if value in node.outputs), None)
+        moved = maker.inputs[0] if maker is not None and isinstance(maker.op, (Reshape, Permute)) else None
+        if moved is not None and stem(value.name) == INLINE:
+            return self.hint(moved)
+        unnamed = maker is not None and not hasattr(maker.op, "dialect") and stem(value.name) == maker.op.name
         return "x" if unnamed else value.name
 
     def write(self, target: str, text: str, comment: str | None = None) -> None:

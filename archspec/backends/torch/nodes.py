@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.backends.base import Rule, Unsupported
-from archspec.backends.torch.attend import attend, mask, masked_bias, sink_bias
+from archspec.backends.torch.attend import attend, attend_rows, mask, masked_bias, sink_bias
 from archspec.backends.torch.code import Code
-from archspec.backends.torch.dialect import Attend, InPieces, Layers, Mask, MaskedBias, SinkBias
+from archspec.backends.torch.dialect import (
+    Attend,
+    AttendRows,
+    Handed,
+    InPieces,
+    Layers,
+    Mask,
+    MaskedBias,
+    SinkBias,
+)
 from archspec.backends.torch.experts import experts
 from archspec.backends.torch.forward import Body
 from archspec.backends.torch.layers import cycled
@@ -61,6 +70,8 @@ def write_nodes(body: Body, nodes: Sequence[Node]) -> None:
 
 def write_node(body: Body, node: Node, nodes: Sequence[Node]) -> None:
     match node:
+        case Handed():
+            handed(body, node)
         case Call():
             call(body, node)
         case Repeat(rows=None):
@@ -73,7 +84,8 @@ def write_node(body: Body, node: Node, nodes: Sequence[Node]) -> None:
         case Apply(op=Append() as op):
             append(body, node, op)
         case Apply(op=Recall() as op):
-            recall(body, node, op)
+            initial = [nodes[position] for position in sorted(exclusive(nodes, node))]
+            recall(body, node, op, lambda: _write_all(body, initial, nodes))
         case Apply(op=Keep() as op):
             keep(body, node, op)
         case Apply(op=InPieces() as op):
@@ -86,6 +98,8 @@ def write_node(body: Body, node: Node, nodes: Sequence[Node]) -> None:
             sink_bias(body, node, op)
         case Apply(op=Attend() as op):
             attend(body, node, op)
+        case Apply(op=AttendRows() as op):
+            attend_rows(body, node, op)
         case Apply(op=Dropout() as op):
             dropout(body, node, op)
         case Apply():
@@ -128,6 +142,13 @@ def call(body: Body, node: Call) -> None:
         node.inputs, lambda: Code(f"{attribute}({', '.join(_given(body, module, node.inputs) + part)})")
     )
     body.give(node.outputs, code, node.inputs)
+
+
+def handed(body: Body, node: Handed) -> None:
+    """`self.name`, for the operation that runs it."""
+    body.module.child(node)
+    body.variables.read(body.reads(node.inputs))
+    body.give(node.outputs, Code(body.module.place(node)), ())
 
 
 def _given(body: Body, module: Module, inputs: Sequence[Value]) -> list[str]:

@@ -33,17 +33,20 @@ def append(body: Body, node: Apply, op: Append) -> None:
     body.indent -= 4
 
 
-def recall(body: Body, node: Apply, op: Recall) -> None:
-    """`if cache is not None: h = cache.recall(h)`, behind what it starts from."""
-    old, new = node.inputs[0], node.outputs[0]
+def recall(body: Body, node: Apply, op: Recall, write_inner: Callable[[], None]) -> None:
+    """Computed at the first step and without a cache, else what the step before kept."""
     body.flush()
-    given = body.text(old)
-    body.variables.read(body.reads(node.inputs))
-    name = _grown(body, old, new)
-    if name != given:
-        body.write(name, given, shape_text(new.type))
-    body.line("if cache is not None:")
-    body.line(f"    {name} = {body.module.cache.of(op.state)}.recall({name})")
+    cache, old, new = body.module.cache.of(op.state), node.inputs[0], node.outputs[0]
+    name = _free(body, new)
+    body.line(f"if cache is None or {cache}.kept is None:")
+    body.indent += 4
+    write_inner()
+    _into(body, name, old)
+    body.indent -= 4
+    body.line("else:")
+    body.line(f"    {name} = {cache}.kept")
+    body.variables.bind(name, new)
+    body.variables.blocked.discard(name)
 
 
 def keep(body: Body, node: Apply, op: Keep) -> None:
@@ -78,11 +81,7 @@ def hold(body: Body, node: Apply, op: Hold, write_inner: Callable[[], None]) -> 
     body.indent += 4
     write_inner()
     for name, value in zip(names, node.inputs, strict=True):
-        assert value is not None, "nothing absent is held"
-        if body.text(value) != name:
-            body.variables.read(body.reads((value,)))
-            body.write(name, body.text(value), shape_text(value.type))
-        body.pending.pop(value.name, None)
+        _into(body, name, value)
     body.line("if cache is not None:")
     body.line(f"    {cache}.keep({', '.join(names)})")
     body.indent -= 4
@@ -91,16 +90,25 @@ def hold(body: Body, node: Apply, op: Hold, write_inner: Callable[[], None]) -> 
         body.variables.blocked.discard(name)
 
 
+def _into(body: Body, name: str, value: Value | None) -> None:
+    """Puts a value into a variable that is kept free for it."""
+    assert value is not None, "nothing absent is kept"
+    if body.text(value) != name:
+        body.variables.read(body.reads((value,)))
+        body.write(name, body.text(value), shape_text(value.type))
+    body.pending.pop(value.name, None)
+
+
 def _free(body: Body, value: Value) -> str:
-    """A variable for a held value, which nothing else takes until it is there."""
+    """A variable for a kept value, which nothing else takes until it is there."""
     name = body.variables.choose(value.name.removesuffix("_held"))
     body.variables.blocked.add(name)
     return name
 
 
 def held_back(nodes: Sequence[Node]) -> set[int]:
-    """Positions of nodes that are written inside the branch that holds them."""
-    holds = [node for node in nodes if isinstance(node, Apply) and isinstance(node.op, Hold)]
+    """Positions of nodes that are written inside the branch that keeps their results."""
+    holds = [node for node in nodes if isinstance(node, Apply) and isinstance(node.op, Hold | Recall)]
     return {position for node in holds for position in exclusive(nodes, node)}
 
 

@@ -57,6 +57,7 @@ def test_states_are_written_over_what_was_made_for_them(states: str, tmp_path: P
 WIDE = [
     '  - y: "scan(sigmoid(u), u * u)"\n',  # nothing is narrower than the state
     '  - y: "scan(wide, sigmoid(wide))"\n',
+    '  - y: "scan(sigmoid(u)[..., None], wide)"\n',  # what is narrower is only broadcast
 ]
 
 

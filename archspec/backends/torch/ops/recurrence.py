@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.backends.torch.code import Code, Emission
-from archspec.backends.torch.dialect import ScanOver
+from archspec.backends.torch.dialect import OuterScan, ScanOver
 from archspec.backends.torch.ops.dtypes import widened
 from archspec.backends.torch.ops.rules import RULES, Args, optional
 from archspec.backends.torch.ops.write import runtime
@@ -21,3 +21,9 @@ def scan(op: Scan, args: Args, place: Emission) -> Code:
 
 
 RULES.rule(ScanOver)(scan)
+
+
+@RULES.rule(OuterScan)
+def outer_scan(op: OuterScan, args: Args, place: Emission) -> Code:
+    given = widened(place, args, range(5), place.outputs[0].dtype)
+    return runtime(place, "scan", "outer_scan", *given, None if op.axis == 1 else str(op.axis))

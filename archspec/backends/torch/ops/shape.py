@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from archspec.backends.torch.code import Code, Emission
+from archspec.backends.torch.dialect import Moves, Select
 from archspec.backends.torch.ops.dtypes import cast
 from archspec.backends.torch.ops.reshape import is_one, reshaped
 from archspec.backends.torch.ops.rules import RULES, Args, axis_text, operand, type_of
-from archspec.backends.torch.ops.write import call, is_plain, method, numbers, option, says
+from archspec.backends.torch.ops.write import call, is_plain, method, numbers, option, says, tuple_
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.ops.shape import (
@@ -73,6 +76,12 @@ def slice_(op: Slice, args: Args, place: Emission) -> Code:
     return Code(f"{operand(args).atom}[{_before(type_, axis)}{_range(start, stop)}]")
 
 
+@RULES.rule(Select)
+def select(op: Select, args: Args, place: Emission) -> Code:
+    index = numbers(place)(op.index)
+    return Code(f"{operand(args).atom}[{_before(type_of(place), op.axis)}{index}]")
+
+
 def _same_writing(a: Num, b: Num) -> bool:
     return n.same(a, b) and str(a) == str(b)
 
@@ -110,13 +119,29 @@ def split(op: Split, args: Args, place: Emission) -> Code:
 
 @RULES.rule(Pad)
 def pad(op: Pad, args: Args, place: Emission) -> Code:
-    number, type_ = numbers(place), type_of(place)
-    before, after = number(op.before), number(op.after)
-    if says(before, 0) and says(after, 0):
+    return _padded((op,), args, place)
+
+
+@RULES.rule(Moves)
+def moves(op: Moves, args: Args, place: Emission) -> Code:
+    pads = [step for step in op.steps if isinstance(step, Pad)]
+    rolls = [step for step in op.steps if isinstance(step, Roll)]
+    if pads:
+        return _padded(pads, args, place)
+    shifts = [numbers(place)(step.shift) for step in rolls]
+    axes = [str(step.axis % type_of(place).rank) for step in rolls]
+    return method(operand(args), "roll", tuple_(shifts), tuple_(axes))
+
+
+def _padded(pads: Sequence[Pad], args: Args, place: Emission) -> Code:
+    number, rank = numbers(place), type_of(place).rank
+    ends = {op.axis % rank: (number(op.before), number(op.after)) for op in pads}
+    ends = {axis: texts for axis, texts in ends.items() if not all(says(text, 0) for text in texts)}
+    if not ends:
         return operand(args)
-    inner = ["0", "0"] * (type_.rank - 1 - op.axis % type_.rank)
-    amounts = f"({', '.join([*inner, before, after])})"
-    return call(place, "F.pad", operand(args), amounts, value=option(number, op.value, 0))
+    amounts = [text for axis in range(rank - 1, min(ends) - 1, -1) for text in ends.get(axis, ("0", "0"))]
+    value = option(number, pads[0].value, 0)
+    return call(place, "F.pad", operand(args), tuple_(amounts), value=value)
 
 
 @RULES.rule(Gather)

@@ -12,7 +12,7 @@ from archspec.ir.ops.recurrence import Scan
 from archspec.ir.ops.reduce import Reduce
 from archspec.ir.ops.shape import Expand, Permute, Reshape
 from archspec.ir.ops.source import Cast
-from archspec.ir.types import TensorType
+from archspec.ir.types import Shape, TensorType
 
 ELEMENTWISE = (Map, Scalar, Arith, Compare, CompareScalar, Logic, Where, Clamp, Cast, Expand)
 Axes = tuple[int | None, ...]
@@ -36,6 +36,11 @@ def operand_axes(op: Op, operands: Sequence[TensorType], result: TensorType, axi
         return tuple(term.index(letter) if letter in term else None for term in terms[0].split(","))
     source = _source(op, operands[0], result, axis) if len(operands) == 1 else None
     return None if source is None else (source,)
+
+
+def same_shape(a: Shape, b: Shape) -> bool:
+    """Whether two shapes are the same, whatever their sizes are called."""
+    return len(a) == len(b) and all(map(n.same, a, b))
 
 
 def _from_the_right(x: TensorType, axis: int) -> int | None:

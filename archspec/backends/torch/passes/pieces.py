@@ -11,15 +11,14 @@ from dataclasses import dataclass, field, replace
 
 from archspec.backends.torch.dialect import InPieces, ScanOver
 from archspec.backends.torch.passes.along import Axes, operand_axes
-from archspec.backends.torch.passes.attention import fresh
+from archspec.backends.torch.passes.order import readers, replaced, start, taken
 from archspec.backends.torch.walk import map_regions
-from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.graph import Apply, Node, Region, Value
 from archspec.ir.ops.elementwise import Arith
 from archspec.ir.ops.recurrence import Scan
 from archspec.ir.ops.shape import Expand, Reshape
-from archspec.ir.ops.source import Cast, Full
+from archspec.ir.ops.source import Cast
 
 
 def run_in_pieces(root: Region) -> Region:
@@ -62,7 +61,7 @@ class _Around:
         known = [*self.region.inputs, *(v for node in self.region.nodes for v in node.outputs)]
         cut = [v for v in known if v.name in self.cut and v.name not in made]
         whole = [v for name, v in self.whole.items() if name not in made]
-        narrower = any(v.type.rank < wide.type.rank for v in cut)
+        narrower = any(v.type.rank < wide.type.rank for v in cut) and self.is_work()
         along = {self.axes[v.name] for v in (*cut, result)}
         if self.clash or not narrower or len(along) > 1 or {v.name for v in cut} & {v.name for v in whole}:
             return self.region
@@ -99,10 +98,10 @@ class _Around:
 
     def reader(self, value: Value, axis: int) -> tuple[Apply, Axes, int] | None:
         """The one reader of a value, the axes of its operands, and that of its result."""
-        readers = self.readers(value)
-        if len(readers) != 1 or value in self.region.outputs or not _may_join(readers[0]):
+        found = readers(self.region, value)
+        if len(found) != 1 or value in self.region.outputs or not _may_join(found[0]):
             return None
-        node = readers[0]
+        node = found[0]
         assert isinstance(node, Apply)
         for at in range(node.outputs[0].type.rank):
             axes = _axes(node, at)
@@ -115,20 +114,17 @@ class _Around:
         if not isinstance(node, Apply) or any(node is other for other in self.inside) or not _may_join(node):
             return
         value, rank = node.outputs[0], self.scan.outputs[0].type.rank
-        inside = all(any(r is i for i in self.inside) for r in self.readers(value))
+        inside = all(any(r is i for i in self.inside) for r in readers(self.region, value))
         if value.name not in self.cut or value.type.rank < rank or not inside or value in self.region.outputs:
             return
         axes = _axes(node, self.axes[value.name])
         if axes:
             self.join(node, axes)
 
-    def readers(self, value: Value) -> list[Node]:
-        return [node for node in self.region.nodes if value in node.inputs]
-
     def placed(self, cut: Sequence[Value], whole: Sequence[Value], result: Value, dim: int) -> Region:
         """The region with the nodes inside as one."""
         order = [node for node in self.region.nodes if any(node is i for i in self.inside)]
-        first, before = self.first()
+        first, before = start(self.scan, taken(self.region))
         assert isinstance(self.scan.op, Scan)
         op = ScanOver(self.scan.op.axis) if self.is_spare(self.scan.inputs[1]) else self.scan.op
         scan = replace(self.scan, op=op, inputs=(*self.scan.inputs[:2], first))
@@ -137,39 +133,20 @@ class _Around:
         piece = Region("piece", "piece", (*cut, first), (result, last), inner, (), (), self.region.bindings)
         op = InPieces(piece, len(cut), dim)
         node = Apply(op, (*cut, first, *whole), (result, last), self.scan.span)
-        return replace(self.region, nodes=self.around(order, (*before, node)))
+        return replace(self.region, nodes=replaced(self.region, order, (*before, node)))
 
-    def first(self) -> tuple[Value, tuple[Node, ...]]:
-        """What the scan starts from, and the node that makes it where there was none."""
-        given = self.scan.inputs[2] if len(self.scan.inputs) > 2 else None
-        if given is not None:
-            return given, ()
-        taken = {v.name for v in self.region.inputs} | {v.name for m in self.region.nodes for v in m.outputs}
-        type_ = self.scan.outputs[1].type
-        value = Value(fresh("before", taken), type_)
-        return value, (Apply(Full(type_.shape, n.num(0), type_.dtype), (), (value,), self.scan.span),)
+    def is_work(self) -> bool:
+        """Whether something besides the scan makes or reads as much as all states."""
+        return any(not isinstance(node.op, Scan | Reshape | Expand) for node in self.inside)
 
     def is_spare(self, value: Value | None) -> bool:
         """Whether a value as large as all states is made inside, in memory of its own, and read once."""
         maker = next((node for node in self.inside if value in node.outputs), None)
-        if value is None or maker is None or len(self.readers(value)) > 1 or value in self.region.outputs:
+        if value is None or maker is None or value in self.region.outputs:
             return False
-        if value.type.shape != self.scan.outputs[0].type.shape:
+        if len(readers(self.region, value)) > 1 or value.type.shape != self.scan.outputs[0].type.shape:
             return False
         return isinstance(maker.op, Arith) or (isinstance(maker.op, Cast) and self.is_spare(maker.inputs[0]))
-
-    def around(self, inside: Sequence[Node], new: tuple[Node, ...]) -> tuple[Node, ...]:
-        """All nodes in order, with `new` behind what it may read and before what reads it."""
-        end = self.region.nodes.index(inside[-1])
-        made = {v.name for node in inside for v in node.outputs}
-        early, late = list[Node](), list[Node]()
-        for node in self.region.nodes[: end + 1]:
-            if any(node is i for i in inside):
-                continue
-            depends = any(v is not None and v.name in made for v in node.inputs)
-            made |= {v.name for v in node.outputs} if depends else set()
-            (late if depends else early).append(node)
-        return (*early, *new, *late, *self.region.nodes[end + 1 :])
 
 
 def _axes(node: Apply, axis: int) -> Axes | None:

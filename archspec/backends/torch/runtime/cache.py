@@ -42,10 +42,6 @@ class Carried:
         self.length = 0
         self.kept: Tensor | None = None
 
-    def recall(self, initial: Tensor) -> Tensor:
-        """What was kept; `initial` at the first step."""
-        return initial if self.kept is None else self.kept
-
     def keep(self, x: Tensor, tokens: int) -> None:
         """Leave a copy of x to the next step, which begins `tokens` later."""
         self.kept = x.clone()

@@ -12,8 +12,8 @@ def masked_bias(bias: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def sink_bias(sinks: Tensor, mask: Tensor | None, keys: int) -> Tensor:
-    """[(B,) H, Q, keys + 1]: what a mask or bias adds to the scores, and after it each head's sink [H]."""
-    bias = sinks.new_zeros(len(sinks), 1, keys)
+    """[B or 1, H, Q, keys + 1]: what a mask or bias adds to the scores, and after it each head's sink [H]."""
+    bias = sinks.new_zeros(1, len(sinks), 1, keys)
     if mask is not None:
         bias = masked_bias(bias, mask) if mask.dtype == torch.bool else bias + mask
     return torch.cat((bias, sinks[:, None, None].expand(*bias.shape[:-1], 1)), -1)

@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import Tensor
 
@@ -62,10 +63,12 @@ def states(a: Tensor, b: Tensor, first: Tensor, dim: int) -> Tensor:
     return how(a, b, first, dim)
 
 
-# One operation to `torch.compile` and `torch.export`, whatever S is.
-all_states = torch.library.custom_op("archspec::all_states", states, mutates_args=())
-all_states.register_fake(lambda a, b, first, dim: torch.empty_like(b))
-all_states.register_autograd(all_states_gradient, setup_context=all_states_context)
+# One operation to `torch.compile` and `torch.export`, whatever S is; the first model of a process defines it.
+if not hasattr(torch.ops.archspec, "all_states"):
+    defined = torch.library.custom_op("archspec::all_states", states, mutates_args=())
+    defined.register_fake(lambda a, b, first, dim: torch.empty_like(b))
+    defined.register_autograd(all_states_gradient, setup_context=all_states_context)
+all_states = torch.ops.archspec.all_states
 
 
 def linear_scan(
@@ -75,6 +78,9 @@ def linear_scan(
 
     `over`: nobody needs b, so that h may be written over it; a core's cache holds more steps that way.
     """
+    if first is not None and a.ndim == b.ndim and a.shape[dim] == b.shape[dim] == 1:
+        last = torch.addcmul(b.select(dim, 0), a.select(dim, 0), first)
+        return last.unsqueeze(dim), last
     shape = torch.broadcast_shapes(a.shape, b.shape)
     a, b = a.expand(shape), b.expand(shape)
     first = torch.zeros_like(b.select(dim, 0)) if first is None else first
@@ -84,6 +90,39 @@ def linear_scan(
     else:
         h = (states if plain else all_states)(a, b, first, dim)  # an operation of our own costs 30 us a call
     return h, h.select(dim, -1)
+
+
+def in_chunks(x: Tensor, dim: int, length: int, to: int, fill: float = 0.0) -> Tensor:
+    """[.., S, ..] -> [.., chunks, ..], places in a chunk as axis `to`; the last chunk is filled up."""
+    chunks = (x.shape[dim] + length - 1) // length
+    missing = [0, 0] * (x.ndim - 1 - dim) + [0, chunks * length - x.shape[dim]]
+    return F.pad(x, missing, value=fill).unflatten(dim, (chunks, length)).movedim(dim + 1, to)
+
+
+def outer_scan(
+    a: Tensor, x: Tensor, w: Tensor, c: Tensor, first: Tensor, dim: int = 1
+) -> tuple[Tensor, Tensor]:
+    """h_t = a_t * h_(t-1) + x_t w_t^T along `dim`, read as y_t = h_t c_t: all y, and the last h.
+
+    a [.., S, ..], x and y [.., S, .., P], w and c [.., S, .., N], first [.., P, N]. In chunks of 64, as
+    matrix products (Dao and Gu 2024, section 6): y_t = sum over s <= t of a_(s+1) .. a_t (c_t w_s) x_s, and
+    what is left of the state before. A single step, and an exported program for any S, make each state.
+    """
+    size = x.shape[dim]
+    if size == 1 or torch.compiler.is_exporting():
+        h, last = linear_scan(a[..., None, None], x[..., None] * w[..., None, :], first, dim)
+        return (h @ c[..., None])[..., 0], last
+    length = 64 if size > 64 else size
+    a = in_chunks(a, dim, length, -1, 1.0)  # [.., chunks, .., length]
+    x, w, c = (in_chunks(part, dim, length, -2) for part in (x, w, c))  # [.., chunks, .., length, P or N]
+    one = torch.eye(length, dtype=a.dtype, device=a.device)
+    left, _ = linear_scan(a[..., None], one, dim=a.ndim - 1)  # at t what is left of a 1 that was added at s
+    since = left[..., 0] * a[..., :1]  # and of the state before the chunk
+    added = (x * left[..., -1, :, None]).transpose(-1, -2) @ w
+    h, last = linear_scan(since[..., -1, None, None], added, first, dim)
+    before = torch.cat([first.unsqueeze(dim), h.narrow(dim, 0, h.shape[dim] - 1)], dim)
+    y = (c @ w.transpose(-1, -2) * left) @ x + (c @ before.transpose(-1, -2)) * since[..., None]
+    return y.movedim(-2, dim + 1).flatten(dim, dim + 1).narrow(dim, 0, size), last
 
 
 def recomputed(step: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., tuple[Tensor, Tensor]]:

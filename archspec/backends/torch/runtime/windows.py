@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def chosen(where: Tensor) -> Tensor:
@@ -64,8 +64,9 @@ class Windows(NamedTuple):
     def near(self, x: Tensor) -> Tensor:
         """The keys or values of each block: [B, H, K, E] -> [B * N, H, W, E]."""
         end = self.first + (self.blocks - 1) * self.size + self.width
-        x_ = F.pad(x, (0, 0, -self.first, end - self.keys)).unfold(2, self.width, self.size)
-        x_ = x_.movedim(2, 1).transpose(-1, -2)  # [B, N, H, W, E]
+        inside = self.first >= 0 and end <= self.keys and not torch.compiler.is_compiling()
+        x_ = x[:, :, self.first : end] if inside else F.pad(x, (0, 0, -self.first, end - self.keys))
+        x_ = x_.unfold(2, self.width, self.size).movedim(2, 1).transpose(-1, -2)  # [B, N, H, W, E]
         if self.picked is not None:
             rows = torch.arange(len(x), device=x.device)[:, None]
             far = x.transpose(1, 2)[rows, self.picked.clamp(max=self.keys - 1)]  # [B, G, H, E]
@@ -75,8 +76,10 @@ class Windows(NamedTuple):
 
 
 def seen(windows: Windows, mask: Tensor) -> Tensor | Windows:
-    """The windows with the mask of their places; the mask alone where one block holds all."""
-    return mask if windows.width == windows.keys else windows._replace(mask=mask)
+    """The windows with the mask of their places; the mask alone, [B or 1, 1, Q, K], where one block holds all."""
+    if windows.width != windows.keys:
+        return windows._replace(mask=mask)
+    return mask if mask.dim() == 4 else mask[:, None]  # with three axes torch leaves its fused kernel on a CPU
 
 
 def windows_over(
@@ -100,21 +103,93 @@ def window_attention(
     """F.scaled_dot_product_attention, block by block where the mask is in blocks."""
     if not isinstance(mask, Windows):
         return F.scaled_dot_product_attention(q, k, v, mask, **options)
-    assert mask.mask is not None
-    seen = mask.mask.expand(len(q), -1, -1, -1).flatten(0, 1)[:, None]
-    y = F.scaled_dot_product_attention(mask.split(q), mask.near(k), mask.near(v), seen, **options)
+    copies = mask.picked is not None or len(q) > 1  # else the keys of all blocks are one view
+    if not copies or q.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return block_attention(q, k, v, mask, **options)
+    few = parts(mask, max(1, 2**19 // k[:, :, : mask.width].numel()))  # whose copies stay in the cache
+    done = [block_attention(q[:, :, rows], k, v, part, **options).transpose(1, 2) for rows, part in few]
+    return torch.cat(done, dim=1).transpose(1, 2)
+
+
+def parts(windows: Windows, count: int) -> list[tuple[slice, Windows]]:
+    """At most `count` blocks at a time: which of the queries they are, and the windows of these."""
+    found: list[tuple[slice, Windows]] = []
+    for block in range(0, windows.blocks, count):
+        begin, blocks = block * windows.size, min(count, windows.blocks - block)
+        queries = min(blocks * windows.size, windows.queries - begin)
+        mask = None if windows.mask is None else windows.mask[..., block : block + blocks, :, :]
+        start, first = windows.start + begin, windows.first + begin
+        part = windows._replace(start=start, queries=queries, first=first, blocks=blocks, mask=mask)
+        found.append((slice(begin, begin + queries), part))
+    return found
+
+
+def block_attention(q: Tensor, k: Tensor, v: Tensor, windows: Windows, **options: Any) -> Tensor:
+    """F.scaled_dot_product_attention of every block at once."""
+    assert windows.mask is not None
+    seen = windows.mask.expand(len(q), -1, -1, -1).flatten(0, 1)[:, None]
+    y = F.scaled_dot_product_attention(windows.split(q), windows.near(k), windows.near(v), seen, **options)
     blocks = y.reshape(len(q), -1, *y.shape[1:])  # [B, N, H, C, E]
     return blocks.transpose(1, 2).flatten(2, 3)[:, :, : q.shape[2]]
 
 
 def chosen_attention(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, where: Tensor, **options: Any
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    where: Tensor,
+    others: Tensor | None = None,
+    **options: Any,
 ) -> Tensor:
-    """F.scaled_dot_product_attention of the queries where `where` [B, Q] is true; zero for the others."""
+    """F.scaled_dot_product_attention of the queries where `where` [B, Q] is true; `others` or 0 elsewhere."""
+    others = q.new_zeros(*q.shape[:3], v.shape[3]) if others is None else others
     if torch.compiler.is_compiling():  # how many there are is known only when it runs
-        return F.scaled_dot_product_attention(q, k, v, mask, **options)
-    rows = chosen(where).clamp(max=q.shape[2] - 1)[:, None, :, None]
-    some = q.gather(2, rows.expand(-1, q.shape[1], -1, q.shape[3]))
-    some = F.scaled_dot_product_attention(some, k, v, mask, **options)
-    rows = rows.expand(-1, q.shape[1], -1, some.shape[3])
-    return q.new_zeros(*q.shape[:3], v.shape[3]).scatter(2, rows, some)
+        y = F.scaled_dot_product_attention(q, k, v, mask, **options)
+        return torch.where(where[:, None, :, None], y, others)
+    rows = chosen(where)
+    places = rows.clamp(max=q.shape[2] - 1)[:, None, :, None]
+    some = q.gather(2, places.expand(-1, q.shape[1], -1, q.shape[3]))
+    return with_rows(others, rows, F.scaled_dot_product_attention(some, k, v, mask, **options))
+
+
+def project_and_choose(
+    x: Tensor,
+    query: nn.Linear,
+    key: nn.Linear,
+    value: nn.Linear,
+    heads: int,
+    mask: Tensor | None,
+    where: Tensor,
+    others: Tensor | None = None,
+    *,
+    scale: float | None = None,
+    dropout_p: float = 0.0,
+) -> Tensor:
+    """`chosen_attention` of query(x), key(x) and value(x), x [B, S, D].
+
+    Few queries need no keys and values: q (K x) = (q K) x, and the mean of value(x) is value of the mean. A
+    bias of the keys adds the same to all scores of a query, which changes no weight.
+    """
+    few = not torch.compiler.is_compiling() and int(where.sum(-1).max()) * heads < key.out_features
+    if torch.is_grad_enabled() or dropout_p or type(key) is not nn.Linear or not few:
+        q, k, v = (y.unflatten(-1, (heads, -1)).transpose(1, 2) for y in (query(x), key(x), value(x)))
+        return chosen_attention(q, k, v, mask, where, others, scale=scale, dropout_p=dropout_p)
+    rows = chosen(where)
+    some = x.gather(1, rows.clamp(max=x.shape[1] - 1)[..., None].expand(-1, -1, x.shape[2]))
+    q = query(some).unflatten(-1, (heads, -1))  # [B, G, H, E]
+    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    q = torch.einsum("bghe,hed->bghd", q, key.weight.unflatten(0, (heads, -1))).flatten(1, 2)
+    mean = F.scaled_dot_product_attention(q[:, None], x[:, None], x[:, None], mask, scale=scale)[:, 0]
+    y = value(mean).unflatten(-1, (heads, -1)).unflatten(1, (-1, heads))  # [B, G, H, H, E]
+    y = y.diagonal(dim1=2, dim2=3).permute(0, 3, 1, 2)  # each head's values of its own mean
+    others = x.new_zeros(*y.shape[:2], x.shape[1], y.shape[3]) if others is None else others
+    return with_rows(others, rows, y)
+
+
+def with_rows(x: Tensor, rows: Tensor, new: Tensor) -> Tensor:
+    """x [B, H, S, E] with the rows [B, G] of axis S from `new` [B, H, G, E]; row S is none."""
+    batch, place = (rows < x.shape[2]).nonzero(as_tuple=True)
+    y = x.clone()
+    y[batch, :, rows[batch, place]] = new[batch, :, place]
+    return y

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 import torch
@@ -144,6 +144,22 @@ def test_the_wide_state_never_stands_in_memory():
     assert sum(saved) < 130 * h.numel()
 
 
+def test_two_models_in_a_process_share_the_operation():
+    """Defined again, the operation of the first model would be gone, and its training with it."""
+    source = Path(scan.__file__).read_text()
+    again: dict[str, Any] = {}
+    exec(compile(source, "again", "exec"), again)
+    assert again["all_states"] is scan.all_states
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_a_single_step_gives_what_is_defined(*, learns: bool):
+    a, b, first = drawn(5, 1)
+    h, last = scan.linear_scan(a[..., :1], b.requires_grad_(learns), first)
+    torch.testing.assert_close(h, defined(a[..., :1], b, first, 1))
+    torch.testing.assert_close(last, h[:, -1])
+
+
 def test_it_is_one_operation_to_compilers():
     a, b, first = (x.float() for x in drawn(0, 9))
 
@@ -155,10 +171,64 @@ def test_it_is_one_operation_to_compilers():
         torch.testing.assert_close(compiled(a[:, :length], b[:, :length]), run(a[:, :length], b[:, :length]))
 
 
+Outer: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+def outer(seed: int, length: int, dim: int = 1) -> Outer:
+    """Factors in (-1, 1), a tenth of them 0, of 2 x 3 heads; x of them, w and c of both; a start."""
+    random = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=random, dtype=torch.float64)
+
+    a = torch.tanh(normal(2, length, 3)) * (normal(2, length, 3) > -1.28)
+    x, w, c = normal(2, length, 3, 4), normal(2, length, 1, 5), normal(2, length, 1, 5)
+    return a.movedim(1, dim), x.movedim(1, dim), w.movedim(1, dim), c.movedim(1, dim), normal(2, 3, 4, 5)
+
+
+def outer_defined(a: Tensor, x: Tensor, w: Tensor, c: Tensor, h: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """The recurrence of outer products and its reading as they are written down."""
+    h = defined(a[..., None, None], x[..., None] * w[..., None, :], h, dim)
+    return (h * c[..., None, :]).sum(-1), h.select(dim, -1)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 99), st.sampled_from((1, 2, 63, 64, 65, 128, 150)), st.integers(0, 2))
+def test_chunks_of_outer_products_give_what_is_defined(seed: int, length: int, dim: int):
+    given = outer(seed, length, dim)
+    torch.testing.assert_close(scan.outer_scan(*given, dim), outer_defined(*given, dim))
+
+
+@pytest.mark.parametrize("length", [1, 9, 64, 130])
+def test_the_gradient_of_chunks_is_exact(length: int):
+    leaves = [x.requires_grad_() for x in outer(0, length)]
+    a, x, w, c, h = leaves
+    results = scan.outer_scan(a, x, w, c, h), outer_defined(a, x, w, c, h, 1)
+    grads = (torch.autograd.grad(y.square().sum() + last.sum(), leaves) for y, last in results)
+    torch.testing.assert_close(*grads)
+
+
+def test_chunks_forget_all_and_keep_all():
+    """Products of 64 small factors underflow, as they would one by one; nothing is divided or a logarithm."""
+    for factor in (0.0, 1e-30, 1.0):
+        _, *rest = (part.float() for part in outer(0, 200))
+        a, (x, w, c, h) = torch.full((2, 200, 3), factor), rest
+        y, last = scan.outer_scan(a, x, w, c, h)
+        expected = outer_defined(a.double(), x.double(), w.double(), c.double(), h.double(), 1)
+        torch.testing.assert_close((y.double(), last.double()), expected, rtol=1e-4, atol=2e-4)
+
+
+def test_chunks_compile_whatever_their_number():
+    compiled = torch.compile(scan.outer_scan, fullgraph=True, backend="aot_eager", dynamic=True)
+    for length in (70, 130):
+        torch.testing.assert_close(compiled(*outer(1, length)), scan.outer_scan(*outer(1, length)))
+
+
 def test_functions_read_torch_and_each_other_alone():
     tree = ast.parse(Path(scan.__file__).read_text())
     lines = {ast.unparse(x) for x in ast.walk(tree) if isinstance(x, ast.Import | ast.ImportFrom)}
     assert lines == {
+        "import torch.nn.functional as F",
         "import torch.utils.checkpoint",
         "from torch import Tensor",
         "from typing import Any",
@@ -168,8 +238,9 @@ def test_functions_read_torch_and_each_other_alone():
 
 def test_what_is_carried_is_a_copy():
     carried, x = Carried(), torch.ones(2, 3)
-    assert carried.recall(x) is x
+    assert carried.kept is None
     carried.keep(x, 5)
     x.zero_()
-    assert carried.recall(x).equal(torch.ones(2, 3))
+    assert carried.kept is not None
+    assert carried.kept.equal(torch.ones(2, 3))
     assert carried.length == 5

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from archspec.backends.torch.runtime.windows import (
     Windows,
     at,
+    block_attention,
     chosen,
     chosen_attention,
+    parts,
+    project_and_choose,
     seen,
     window_attention,
     windows_over,
@@ -64,6 +67,41 @@ def test_blocks_give_what_the_whole_mask_gives(size: tuple[int, ...]):
     torch.testing.assert_close(window_attention(q, k, v, blocks, **grouped), expected)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("size", SIZES[:4])
+def test_parts_are_attention_of_a_part_of_the_queries(size: tuple[int, ...], count: int):
+    q, k, v, marked, real = drawn(size)
+    blocks, whole = masks(size, marked, real)
+    assert isinstance(blocks, Windows)
+    expected = F.scaled_dot_product_attention(q, k, v, whole, enable_gqa=True)
+    found = parts(blocks, count)
+    assert [rows.start for rows, _ in found[1:]] == [rows.stop for rows, _ in found[:-1]]
+    assert len(found) == -(-blocks.blocks // count)
+    each = [block_attention(q[:, :, rows], k, v, part, enable_gqa=True) for rows, part in found]
+    torch.testing.assert_close(torch.cat(each, 2), expected)
+
+
+def test_without_gradients_large_blocks_are_computed_one_after_another(monkeypatch: pytest.MonkeyPatch):
+    size = (2, 8, 8, 1000, 1000, 100, 90, 3)
+    q, k, v, marked, real = drawn(size)
+    blocks, whole = masks(size, marked, real)
+    k, q, v = (x.repeat(1, 1, 1, 16) for x in (k, q, v))  # heads as wide as those of models
+    asked: list[tuple[int, ...]] = []
+
+    def counting(q: Tensor, *rest: Any, **options: Any) -> Tensor:
+        asked.append(tuple(q.shape))
+        return attend(q, *rest, **options)
+
+    attend = F.scaled_dot_product_attention
+    expected = attend(q, k, v, whole)
+    monkeypatch.setattr(F, "scaled_dot_product_attention", counting)
+    torch.testing.assert_close(window_attention(q, k, v, blocks), expected)
+    assert len(asked) == 1
+    with torch.no_grad():
+        torch.testing.assert_close(window_attention(q, k, v, blocks), expected)
+    assert len(asked) == 17
+
+
 def test_blocks_give_the_gradients_of_the_whole_mask():
     q, k, v, marked, real = drawn(SIZES[0])
     blocks, whole = masks(SIZES[0], marked, real)
@@ -93,6 +131,51 @@ def test_only_chosen_queries_are_computed(rows: tuple[int, ...]):
     expected = torch.where(where[:, None, :, None], whole, 0)
     found = torch.where(where[:, None, :, None], chosen_attention(q, k, v, mask, where), 0)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("rows", [(), (0,), (3, 17, 19)])
+def test_queries_that_are_not_chosen_keep_what_is_there(rows: tuple[int, ...]):
+    q, k, v, _, real = drawn((2, 4, 4, 20, 20, 0, 0, 0))
+    where = torch.zeros(2, 20, dtype=torch.bool)
+    where[1, list(rows)], where[0, 2] = True, bool(rows)
+    mask, others = real[:, None, None], torch.randn(2, 4, 20, 6)
+    expected = torch.where(where[:, None, :, None], F.scaled_dot_product_attention(q, k, v, mask), others)
+    torch.testing.assert_close(chosen_attention(q, k, v, mask, where, others), expected)
+
+
+class Doubled(nn.Linear):
+    """An adapter: what it computes is not what its weight says."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return 2 * super().forward(input)
+
+
+@pytest.mark.parametrize("key", [nn.Linear, Doubled])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [(), (5,), (0, 3, 19), tuple(range(20))])
+def test_few_queries_are_projected_without_keys_and_values(rows: tuple[int, ...], bias: bool, key: Any):
+    torch.manual_seed(7)
+    x, real = torch.randn(2, 20, 24), torch.rand(2, 20) > 0.1
+    modules = nn.Linear(24, 24), key(24, 24, bias=bias), nn.Linear(24, 32, bias=bias)
+    where = torch.zeros(2, 20, dtype=torch.bool)
+    where[1, list(rows)], where[0, 2] = True, bool(rows)
+    mask, others = real[:, None, None], torch.randn(2, 4, 20, 8)
+    q, k, v = (module(x).unflatten(-1, (4, -1)).transpose(1, 2) for module in modules)
+    expected = chosen_attention(q, k, v, mask, where, others, scale=0.3)
+    trained = project_and_choose(x, *modules, 4, mask, where, others, scale=0.3)
+    torch.testing.assert_close(trained, expected, rtol=0, atol=0)
+    with torch.no_grad():
+        found = project_and_choose(x, *modules, 4, mask, where, others, scale=0.3)
+        torch.testing.assert_close(found, expected)
+        nothing = project_and_choose(x, *modules, 4, mask, where)
+        torch.testing.assert_close(nothing, chosen_attention(q, k, v, mask, where))
+
+
+def test_training_reaches_every_parameter_of_what_projects():
+    modules = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+    where = torch.zeros(1, 5, dtype=torch.bool)
+    project_and_choose(torch.randn(1, 5, 8), *modules, 2, None, where, dropout_p=0.1).sum().backward()
+    assert all(p.grad is not None for module in modules for p in module.parameters())
 
 
 def test_chosen_indices_come_first_in_each_row():
