@@ -8,13 +8,13 @@ of sizes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
 from archspec.analysis.device import Device
 from archspec.analysis.ranges import Range, positive
-from archspec.analysis.roofline import Efficiency, Load, time_range, timing
+from archspec.analysis.roofline import Efficiency, Load, time_range, timing, total
 
 MILLION = 1e6
 HOUR = 3600.0
@@ -28,7 +28,7 @@ class Served(Struct, frozen=True):
     one sequence that holds so many tokens. `prefill_flops(tokens)` and `step_flops(context)`: FLOPs of one
     sequence (2 per multiply-add). `prefill_bytes(batch, tokens)`: bytes that a prefill moves.
     `activation_bytes(batch, tokens)`: peak of what is computed in between. `dtype` is that of the matrix
-    products.
+    products. `prefill_loads(batch, tokens)`: the operations of a prefill, where they are known.
     """
 
     weight_bytes: int
@@ -39,6 +39,12 @@ class Served(Struct, frozen=True):
     prefill_bytes: Callable[[int, int], float]
     activation_bytes: Callable[[int, int], float]
     dtype: str = "bf16"
+    prefill_loads: Callable[[int, int], Sequence[Load]] | None = None
+
+    def filling(self, batch: int, tokens: int) -> Sequence[Load]:
+        """The operations of a prefill, one by one where they are known. Raises ArchspecError D004."""
+        whole = prefill(self, batch, tokens)
+        return [whole] if self.prefill_loads is None else self.prefill_loads(batch, tokens)
 
 
 class Requests(Struct, frozen=True):
@@ -96,8 +102,8 @@ def serving_cost(
     """
     positive("output tokens", requests.outputs)
     batch, steps = requests.batch, requests.outputs - 1
-    filling = prefill(model, batch, requests.inputs)
-    first = time_range([filling], device, reached)
+    filling = model.filling(batch, requests.inputs)
+    first = time_range(filling, device, reached)
     following = _mean_step(model, device, requests, reached) if steps else None
     whole = first.plus(following.scaled(steps)) if following else first
     price = device.dollars_per_hour().scaled(1 / HOUR) if device.price else None
@@ -110,7 +116,7 @@ def serving_cost(
         _dollars(whole, price, 1000 / batch),
         _dollars(first, price, MILLION / (batch * requests.inputs)),
         _dollars(following, price, MILLION / batch),
-        timing(filling, device).bound,
+        total(filling, device).bound,
         timing(step(model, batch, requests.inputs + steps), device).bound if steps else None,
     )
 

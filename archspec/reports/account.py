@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from archspec.analysis.flops import Flops
-from archspec.analysis.optimizer import TrainingState, training_state
+from archspec.analysis.lora import adapted
+from archspec.analysis.optimizer import PRECISIONS, TrainingState, training_state
 from archspec.analysis.parameters import Parameters
 from archspec.analysis.sizes import Sizes
 from archspec.analysis.state import StateBytes
@@ -69,8 +70,12 @@ class Account:
 
     @cached_property
     def optimizer(self) -> TrainingState:
-        """Weights, gradients and what the optimizer keeps."""
-        return training_state(learned(self.graph), self.question.optimizer, self.question.policy.state)
+        """Weights, gradients and what the optimizer keeps. Raises D005 and D006 for unknown names."""
+        question, policy = self.question, PRECISIONS[self.question.policy.state]
+        found = learned(self.graph)
+        if question.lora is not None:
+            found = adapted(found, question.lora, question.targets, itemsize=policy.weights)
+        return training_state(found, question.optimizer, question.policy.state)
 
     # from a run of the emitted source on shapes
 

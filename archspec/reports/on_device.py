@@ -7,42 +7,48 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from archspec import units
 from archspec.analysis.capacity import Fit, largest_batch, longest_context
 from archspec.analysis.device import Device
+from archspec.analysis.positions import check_positions
 from archspec.analysis.ranges import Range
 from archspec.analysis.roofline import Efficiency, Load, time_range, total
 from archspec.analysis.serving_cost import Requests, ServingCost, serving_cost
-from archspec.analysis.sizes import number
+from archspec.analysis.sizes import Sizes, number
 from archspec.analysis.training_cost import TrainingRun, compute_optimal, training_cost
+from archspec.errors import ArchspecError
 from archspec.reports.account import Account
-from archspec.reports.serving import read_bytes, served
+from archspec.reports.serving import loads, read_bytes, served
 from archspec.reports.table import Row, Table, Value
 
 if TYPE_CHECKING:
-    from archspec.backends.torch.fake.trace import Trace
+    pass
+
+
+MOST_TOKENS = 1 << 24
+OUTPUTS = 128  # tokens of an answer, where nobody says how many
 
 
 class Place(Struct, frozen=True):
-    """A device, how many train together, the tokens of a training run, and what is reached of its peaks."""
+    """A device, how many train together, the tokens of a training run, and what is reached of its peaks.
+
+    `outputs`: the tokens that a request asks for; by default 128, or one where positions end before.
+    """
 
     device: Device
     devices: int = 1
     tokens: float | None = None
-    outputs: int = 128
+    outputs: int | None = None
     reached: Efficiency = Efficiency()
 
 
 def on_device(account: Account, place: Place) -> Iterator[Table]:
     """Time and money. Raises ArchspecError A001 where a size is missing, D003 where a figure is."""
     yield _forward(account, place)
+    yield _operations(account, place)
     yield _serving(account, place)
     yield _fits(account, place)
     yield _training(account, place)
-
-
-def loads(trace: Trace) -> list[Load]:
-    """Every operation of a run: its products' FLOPs, and the bytes it reads and writes."""
-    return [Load(k.flops, k.read + k.written, k.dtype, k.name) for k in trace.kernels]
 
 
 def _forward(account: Account, place: Place) -> Table:
@@ -60,6 +66,21 @@ def _forward(account: Account, place: Place) -> Table:
     return Table(f"Forward on {place.device.title}", rows)
 
 
+def _operations(account: Account, place: Place) -> Table:
+    """Operations of one name together, the longest first."""
+    groups = dict[str, list[Load]]()
+    for load in loads(account.inference):
+        groups.setdefault(load.name, []).append(load)
+    times = {name: total(each, place.device) for name, each in groups.items()}
+    rows = [
+        Row(name, (units.count(sum(x.flops for x in groups[name]), "FLOP"),
+                   units.size(sum(x.bytes for x in groups[name])), units.time(times[name].seconds)),
+            note=f"{times[name].bound}-bound, {len(groups[name])} times")
+        for name in sorted(groups, key=lambda name: -times[name].seconds)[:10]
+    ]  # fmt: skip
+    return Table("Where the ideal time goes", tuple(rows), ("FLOPs", "bytes", "time"))
+
+
 def _reached(reached: Efficiency) -> str:
     mfu, mbu = reached.mfu, reached.mbu
     return (
@@ -67,17 +88,36 @@ def _reached(reached: Efficiency) -> str:
     )
 
 
-def requests(account: Account, outputs: int) -> Requests:
+def requests(account: Account, outputs: int | None = None) -> Requests:
     """The account's batch and length as requests; a model that does not stream gives one output."""
     graph, sizes = account.graph, account.question.sizes
-    length = graph.stream or (graph.dims[1] if len(graph.dims) > 1 else "")
-    streams = account.decode is not None
-    return Requests(sizes[graph.dims[0]], sizes.get(length, 1), outputs if streams else 1)
+    batch, *rest = graph.dims
+    inputs = sizes.get(graph.stream or (rest[0] if rest else ""), 1)
+    if account.decode is None:
+        return Requests(sizes[batch], inputs, 1)
+    return Requests(sizes[batch], inputs, outputs or (OUTPUTS if _reaches(account, inputs + OUTPUTS) else 1))
+
+
+def _reaches(account: Account, tokens: int) -> bool:
+    """Whether the model has positions for so many tokens."""
+    stream = account.graph.stream or ""
+    try:
+        check_positions(account.graph, Sizes.of(account.graph, {**account.question.sizes, stream: tokens}))
+    except ArchspecError:
+        return False
+    return True
 
 
 def _serving(account: Account, place: Place) -> Table:
     asked = requests(account, place.outputs)
     cost = serving_cost(served(account), place.device, asked, place.reached)
+    if account.decode is None:
+        rows = [
+            Row("request", (cost.request,), "s", f"{cost.prefill_bound}-bound"),
+            Row("requests", (cost.requests_per_second,), "1/s"),
+            Row("1,000 requests", (cost.dollars_per_1000_requests,), "$"),
+        ]
+        return Table(f"Serving {asked.batch} at once", _known(rows))
     title = f"Serving {asked.batch} at once, {asked.inputs:,} tokens in, {asked.outputs:,} out"
     read = read_bytes(account.graph, account.question.dtype, asked.batch)
     rows = [
@@ -88,7 +128,11 @@ def _serving(account: Account, place: Place) -> Table:
         Row("weights read per step", (int(read),), "B"),
         *_money(cost),
     ]
-    return Table(title, tuple(row for row in rows if row.values[0] is not None))
+    return Table(title, _known(rows))
+
+
+def _known(rows: list[Row]) -> tuple[Row, ...]:
+    return tuple(row for row in rows if row.values[0] is not None)
 
 
 def _money(cost: ServingCost) -> list[Row]:
@@ -102,19 +146,29 @@ def _money(cost: ServingCost) -> list[Row]:
 def _fits(account: Account, place: Place) -> Table:
     asked, model = requests(account, place.outputs), served(account)
     context = asked.inputs + asked.outputs - 1
-    rows = [
-        _fit(
-            f"largest batch at {context:,} tokens", largest_batch(model, place.device, context, limit=1 << 16)
-        )
-    ]
+    at = f" at {context:,} tokens" if context > 1 else ""
+    rows = [_fit(f"largest batch{at}", largest_batch(model, place.device, context, limit=1 << 16))]
     if account.state.per_token:
-        fit = longest_context(model, place.device, asked.batch, chunk=asked.inputs, limit=1 << 24)
+        fit = longest_context(model, place.device, asked.batch, chunk=asked.inputs, limit=_positions(account))
         rows.append(_fit(f"longest context of {asked.batch} sequences", fit))
     return Table(f"What fits {place.device.title}", tuple(rows))
 
 
+def _positions(account: Account) -> int:
+    """The most tokens that the model has positions for, as far as is searched."""
+    low, high = 1, MOST_TOKENS
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _reaches(account, middle) else (low, middle - 1)
+    return low
+
+
 def _fit(label: str, fit: Fit) -> Row:
-    note = f"{fit.binding} stand in the way of more" if fit.binding != "limit" else "as far as was searched"
+    note = (
+        f"{fit.binding} stand in the way of more"
+        if fit.binding != "limit"
+        else "the model has positions for no more, or nobody searches further"
+    )
     return Row(label, (fit.largest,), "", note)
 
 

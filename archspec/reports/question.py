@@ -40,7 +40,8 @@ class Question(Struct, frozen=True):
     """`sizes`: run-time sizes by name; what is missing stays a symbol. `past`: tokens in the cache of a
     decoding step. `dtype`: of the model in inference. `checkpoint`: `none`, `selective`, `full` or one layer
     in so many. `hardware`: whose rules for what is kept apply, `cuda` or `cpu`. `picked`: a number that only
-    data gives, such as the tokens of a row that look everywhere.
+    data gives, such as the tokens of a row that look everywhere. `lora`: the rank of adapters of the matrices
+    named by `targets`, which alone are trained then.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -53,6 +54,8 @@ class Question(Struct, frozen=True):
     dropout: bool = True
     hardware: str = "cuda"
     picked: int = 1
+    lora: int | None = None
+    targets: tuple[str, ...] = ()
 
     @property
     def policy(self) -> Precision:

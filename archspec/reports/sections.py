@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from archspec.analysis.cost import Cost
+from archspec.analysis.cost import NOTHING, Cost
 from archspec.analysis.widths import width
 from archspec.reports.account import Account
-from archspec.reports.table import Row, Table
+from archspec.reports.table import Row, Table, shown
 
 if TYPE_CHECKING:
     from archspec.backends.torch.fake.trace import Trace
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 FLOP = "2 FLOPs per multiply-add; biases, softmax and single elements are not in it"
 _DTYPES = ("float32", "bfloat16", "int8")
 _MOST = 12  # rows of a breakdown
+_LAYER = re.compile(r"(?<=\.)\d+(?=\.|$)")  # the number of a layer in a path
 
 
 def tables(account: Account) -> Iterator[Table]:
@@ -26,11 +28,11 @@ def tables(account: Account) -> Iterator[Table]:
     yield flops_by_class(account)
     if account.state.kept:
         yield state(account)
-    if not account.numeric:
-        return
-    yield inference(account)
-    yield training(account)
-    yield saved(account.training)
+    if account.numeric:
+        yield inference(account)
+        yield training(account)
+        yield saved(account.training)
+    yield modules(account)
 
 
 def parameters(account: Account) -> Table:
@@ -75,12 +77,36 @@ def _cost(label: str, cost: Cost, note: str = "") -> Row:
 
 
 def flops_by_class(account: Account) -> Table:
-    """The forward pass by class of operation, then by module."""
+    """The forward pass by class of operation."""
     by_class = account.forward.by_class()
     rows = [_cost(name, cost) for name, cost in by_class.items() if name != "elementwise"]
-    places = [(path, cost) for path, cost in account.forward.by_path(2).items() if cost.full != 0]
-    rows += [_cost(path or "the model itself", cost) for path, cost in places[:_MOST]]
-    return Table("Forward FLOPs by class, and by module", tuple(rows), ("full", "exact"))
+    return Table("Forward FLOPs by class", tuple(rows), ("full", "exact"))
+
+
+def modules(account: Account, depth: int = 3) -> Table:
+    """By module, layers of a stack together: parameters, forward FLOPs of all pairs, saved bytes."""
+    counts, costs = account.parameters.by_path(depth), account.forward.by_path(depth)
+    sizes = _saved_by_path(account.training, depth) if account.numeric else {}
+    paths = [path for path in dict.fromkeys((*costs, *counts, *sizes)) if path]
+    found = [(path, counts.get(path, 0), costs.get(path, NOTHING).full, sizes.get(path, 0)) for path in paths]
+    rows = [
+        Row(
+            path,
+            (f"{count:,}", shown(flops, "FLOP") if flops != 0 else "-", shown(kept, "B") if kept else "-"),
+        )
+        for path, count, flops, kept in found
+        if (count, flops, kept) != (0, 0, 0)
+    ]
+    return Table("By module", tuple(rows), ("parameters", "forward FLOPs, all pairs", "saved"))
+
+
+def _saved_by_path(trace: Trace, depth: int) -> dict[str, int]:
+    sizes = Counter[str]()
+    for one in trace.saved:
+        if one.role == "activation":
+            place = _LAYER.sub("*", one.place)
+            sizes[".".join(place.split(".")[:depth])] += one.nbytes
+    return sizes
 
 
 def state(account: Account) -> Table:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from archspec.analysis.flops import Flops
 from archspec.analysis.optimizer import Parameter
+from archspec.analysis.roofline import Load
 from archspec.analysis.routing import routing
 from archspec.analysis.serving_cost import Served
 from archspec.analysis.sizes import Sizes, number
@@ -14,6 +16,9 @@ from archspec.ir.graph import Graph, Repeat, walk
 from archspec.reports.account import Account
 from archspec.reports.learned import learned
 from archspec.reports.shapes import shapes
+
+if TYPE_CHECKING:
+    from archspec.backends.torch.fake.trace import Trace
 
 
 def served(account: Account) -> Served:
@@ -37,10 +42,10 @@ def served(account: Account) -> Served:
         return number(Flops.of(graph, at(1, 1), past=context).forward.nearest, "FLOPs")
 
     @cache
-    def run(batch: int, tokens: int) -> tuple[int, int]:
+    def run(batch: int, tokens: int) -> tuple[int, tuple[Load, ...]]:
         given = shapes(graph, Sizes.of(graph, at(batch, tokens)), question.dtype)
         trace = account.subject.trace(given, question.inference)
-        return trace.peak, sum(kernel.read + kernel.written for kernel in trace.kernels)
+        return trace.peak, loads(trace)
 
     return Served(
         weight_bytes=account.parameters.bytes(question.dtype),
@@ -48,10 +53,16 @@ def served(account: Account) -> Served:
         state_bytes=lambda context: float(number(account.state.at(context, sizes=rest), "the state")),
         prefill_flops=forward,
         step_flops=step,
-        prefill_bytes=lambda batch, tokens: run(batch, tokens)[1],
+        prefill_bytes=lambda batch, tokens: sum(load.bytes for load in run(batch, tokens)[1]),
         activation_bytes=lambda batch, tokens: run(batch, tokens)[0],
         dtype=question.dtype,
+        prefill_loads=lambda batch, tokens: run(batch, tokens)[1],
     )
+
+
+def loads(trace: Trace) -> tuple[Load, ...]:
+    """Every operation of a run: its products' FLOPs, and the bytes it reads and writes."""
+    return tuple(Load(k.flops, k.read + k.written, k.dtype, k.name) for k in trace.kernels)
 
 
 def read_bytes(graph: Graph, dtype: str, batch: int = 1) -> float:
