@@ -17,7 +17,9 @@ from archspec.reports.shapes import shapes
 TINY = {"num_layers": 2, "hidden_size": 32, "num_heads": 4, "vocab_size": 97, "max_positions": 64}
 
 
-def account(spec: str, sizes: dict[str, int], overrides: dict[str, Any] | None = None, **more: Any) -> Account:
+def account(
+    spec: str, sizes: dict[str, int], overrides: dict[str, Any] | None = None, **more: Any
+) -> Account:
     preset, graph = more.pop("preset", None), more.pop("graph", None)
     loaded = archspec.load(spec, preset=preset, overrides=overrides, graph=graph)
     return archspec.analyze(loaded, Question(sizes=sizes, **more))
@@ -70,7 +72,10 @@ def test_symbols_give_the_numbers(spec: str):
 
 
 def test_checkpointing_trades_memory_for_flops():
-    kept = [account("gpt2", {"B": 2, "S": 32}, TINY | {"num_layers": 4}, checkpoint=c) for c in ("none", 2, "full")]
+    kept = [
+        account("gpt2", {"B": 2, "S": 32}, TINY | {"num_layers": 4}, checkpoint=c)
+        for c in ("none", 2, "full")
+    ]
     saved = [one.training.activations for one in kept]
     flops = [one.step.step.full for one in kept]
     assert saved == sorted(saved, reverse=True)
