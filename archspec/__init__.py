@@ -1,6 +1,6 @@
 """A model architecture, written once as YAML, and read in many ways.
 
-The verbs are those of `archspec.api`, `archspec.api_run` and `archspec.api_analyze`; they are imported when
+The verbs are those of `archspec.api`, `api_run`, `api_analyze` and `api_measure`; they are imported when
 first used, so that `import archspec` is cheap.
 """
 
@@ -48,47 +48,77 @@ if TYPE_CHECKING:
         device,
         render,
     )
+    from archspec.api_compare import check_budget, compare, comparison_tables, curves, scale, scale_tables
+    from archspec.api_measure import (
+        calibrate,
+        device_table,
+        load_reached,
+        profile,
+        save_device,
+        save_reached,
+        verify_cost,
+    )
+    from archspec.api_plan import Cluster, Demand, TrainingGoal, plan, plan_serving, plan_tables
     from archspec.api_run import load_tensors, parts, prepare, sample, samples, save_image, save_tensors
 
 __all__ = [
     "Account",
     "ArchspecError",
+    "Cluster",
+    "Demand",
     "Diagnostic",
     "Place",
     "Question",
     "Table",
+    "TrainingGoal",
     "__version__",
     "analyze",
     "attention_weights",
     "build",
+    "calibrate",
     "catalog",
     "check",
+    "check_budget",
+    "compare",
+    "comparison_tables",
     "compile",
     "cost_tables",
+    "curves",
     "device",
+    "device_table",
     "diff",
     "export_hf",
     "fmt",
     "generate",
     "import_config",
     "load",
+    "load_reached",
     "load_tensors",
     "lower",
     "new",
     "outline",
     "parts",
+    "plan",
+    "plan_serving",
+    "plan_tables",
     "predict",
     "prepare",
+    "profile",
     "render",
     "sample",
     "samples",
+    "save_device",
     "save_image",
+    "save_reached",
     "save_tensors",
+    "scale",
+    "scale_tables",
     "schema",
     "show",
     "source",
     "start_token",
     "streams",
+    "verify_cost",
     "vocabulary",
     "weight_map",
     "why",
@@ -98,8 +128,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'archspec' has no attribute '{name}'")
-    for room in ("api", "api_run", "api_analyze"):  # lazy: they are most of what a short command costs
-        module = import_module(f"archspec.{room}")
+    for room in ("api", "api_run", "api_analyze", "api_compare", "api_measure", "api_plan"):
+        module = import_module(f"archspec.{room}")  # lazy: they are most of what a short command costs
         if hasattr(module, name):
             return getattr(module, name)
     raise AttributeError(f"archspec.{name} is nowhere")

@@ -29,4 +29,3 @@ def cost_tables(account: Account, place: Place | None = None) -> list[Table]:
 
 
 __all__ = ["Account", "Place", "Question", "Table", "analyze", "cost_tables", "device", "render"]
-

@@ -13,7 +13,10 @@ from archspec import report
 from archspec.cli_analyze import analyze
 from archspec.cli_begin import diff, import_, new
 from archspec.cli_common import Program
+from archspec.cli_compare import compare, scale
 from archspec.cli_model import build, export
+from archspec.cli_plan import plan
+from archspec.cli_profile import profile
 from archspec.cli_run import run
 from archspec.cli_spec import check, explain, fmt, list_, schema, show
 from archspec.errors import Diagnostic
@@ -22,7 +25,7 @@ from archspec.version import VERSION
 
 @click.group(
     cls=Program,
-    commands=[check, show, diff, new, import_, build, run, export, analyze, list_, schema, explain, fmt],
+    commands=[check, show, diff, new, import_, build, run, export, analyze, compare, scale, plan, profile, list_, schema, explain, fmt],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(VERSION, prog_name="archspec")

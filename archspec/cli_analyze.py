@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 import archspec
-from archspec.cli_common import attention_option, spec_argument, spec_options, write_json
+from archspec.cli_budget import limit_options, limits
+from archspec.cli_common import (
+    FINDINGS,
+    attention_option,
+    spec_argument,
+    spec_options,
+    table_format_option,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from archspec.reports.table import Form
@@ -29,6 +38,10 @@ def _checkpoint(context: click.Context, parameter: click.Parameter, value: str) 
     return int(value) if value.isdecimal() else value
 
 
+def _names(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(filter(None, value.split(",")))
+
+
 @click.command()
 @spec_argument
 @click.argument("sizes", metavar="[SIZE=NUMBER]...", nargs=-1, callback=_sizes)
@@ -45,26 +58,69 @@ def _checkpoint(context: click.Context, parameter: click.Parameter, value: str) 
     callback=_checkpoint,
     help="What is computed again: none, selective, full, or one layer in so many.",
 )
+@click.option("--lora", type=int, metavar="RANK", help="Train adapters of this rank alone.")
+@click.option("--targets", metavar="NAMES", default="", callback=_names, help="What gets adapters: q,v.")
+@click.option(
+    "--hardware",
+    type=click.Choice(["cuda", "cpu"]),
+    default="cuda",
+    show_default=True,
+    help="By whose rules tensors are kept.",
+)
+@click.option(
+    "--picked",
+    type=int,
+    default=1,
+    show_default=True,
+    help="A number that only data gives, such as the tokens of a text that look everywhere.",
+)
 @click.option(
     "--device", metavar="NAME", help="Time and money on this device: h100, a100-80gb, or a YAML file."
 )
 @click.option("--devices", type=int, default=1, show_default=True, help="How many of it train together.")
 @click.option("--tokens", type=float, metavar="N", help="Tokens of a training run, such as 1e12.")
-@click.option("--outputs", type=int, default=128, show_default=True, help="Tokens that a request asks for.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "csv", "markdown"]), default="text")
+@click.option("--outputs", type=int, metavar="N", help="Tokens that a request asks for; else 128, or one.")
+@click.option(
+    "--reached", type=click.Path(path_type=Path), metavar="FILE",
+    help="Expect the efficiencies that `archspec profile -o FILE` measured.",
+)  # fmt: skip
+@click.option(
+    "--verify", is_flag=True, help="Compare with the real module on this machine's CPU, number by number."
+)
+@limit_options
+@table_format_option
 def analyze(
     spec: str, sizes: dict[str, int], graph: str | None, preset: str | None, overrides: dict[str, str],
-    form: Form | Literal["json"], device: str | None, devices: int, tokens: float | None, outputs: int, **asked: Any,
+    form: Form | Literal["json"], device: str | None, devices: int, tokens: float | None, outputs: int | None,
+    reached: Path | None, verify: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """What a model costs before anyone trains it.
 
     Parameters, FLOPs, memory, in numbers where the sizes are given (B=1 S=1024), in symbols where not.
+    Exit status 1 where a limit (--max-…) is exceeded, or where --verify finds a difference without a reason.
     """
+    allowed = limits(asked)
     loaded = archspec.load(spec, graph=graph, preset=preset, overrides=overrides)
-    account = archspec.analyze(loaded, archspec.Question(sizes=sizes, **asked))
-    place = archspec.Place(archspec.device(device), devices, tokens, outputs) if device else None
-    found = archspec.cost_tables(account, place)
+    question = archspec.Question(sizes=sizes, **asked)
+    account = archspec.analyze(loaded, question)
+    place = _place(device, reached, devices=devices, tokens=tokens, outputs=outputs)
+    verified = archspec.verify_cost(loaded, question) if verify else None
+    found = [*archspec.cost_tables(account, place), *([verified.table()] if verified else [])]
     if form == "json":
         write_json([table.record() for table in found])
     else:
         click.echo(archspec.render(found, form), nl=False)
+    if allowed:
+        archspec.check_budget(account, allowed, place)
+    if verified and not verified.agrees:
+        click.get_current_context().exit(FINDINGS)
+
+
+def _place(device: str | None, reached: Path | None, **given: Any) -> archspec.Place | None:
+    if device is None:
+        if reached is not None:
+            raise click.UsageError("--reached needs --device")
+        return None
+    if reached is not None:
+        given["reached"] = archspec.load_reached(reached)
+    return archspec.Place(archspec.device(device), **given)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 import archspec
 from archspec import library
 from archspec.atomic import write_new_text, write_text
-from archspec.cli_common import FINDINGS, format_option, write_json
-
-if TYPE_CHECKING:
-    from archspec.spec.spec import Spec
+from archspec.cli_common import FINDINGS, format_option, load_named, write_json
 
 _OUT = click.option(
     "-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write to a file, not to stdout."
@@ -78,15 +74,7 @@ def diff(before: str, after: str, exit_code: bool, as_json: bool) -> None:
     Params, modules with their arguments, sizes, inputs and outputs; nothing is written where the two mean
     the same.
     """
-    found = archspec.diff(_loaded(before), _loaded(after))
+    found = archspec.diff(load_named(before), load_named(after))
     write_json(found.record()) if as_json else click.echo(str(found), nl=False)
     if found and exit_code:
         click.get_current_context().exit(FINDINGS)
-
-
-def _loaded(text: str) -> Spec:
-    """`SPEC` or `SPEC:PRESET`."""
-    spec, colon, preset = text.rpartition(":")
-    if not colon or not spec or Path(text).exists():
-        return archspec.load(text)
-    return archspec.load(spec, preset=preset)

@@ -8,12 +8,16 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+import archspec
 from archspec import report
 from archspec.errors import ArchspecError
+
+if TYPE_CHECKING:
+    from archspec.spec.spec import Spec
 
 FINDINGS, INTERRUPTED = 1, 130
 _FORMAT = "archspec.format"
@@ -88,6 +92,25 @@ def format_option(command: Command) -> Command:
     )(command)
 
 
+def table_format_option(command: Command) -> Command:
+    """`--format` of commands that answer in tables, as the argument `form`."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json", "csv", "markdown"]),
+        default="text",
+        show_default=True,
+        callback=_remember_form,
+        is_eager=True,
+        help="Write tables for people, tools, sheets or pages; json writes diagnostics for tools too.",
+    )(command)
+
+
+def _remember_form(context: click.Context, _: click.Parameter, value: str) -> str:
+    context.meta[_FORMAT] = value
+    return value
+
+
 def _remember_format(context: click.Context, _: click.Parameter, value: str) -> bool:
     context.meta[_FORMAT] = value
     return value == "json"
@@ -119,6 +142,14 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: Sequence[
             raise click.BadParameter(f"'{value}' is not NAME=VALUE", context, parameter)
         pairs[name.strip()] = text
     return pairs
+
+
+def load_named(text: str) -> Spec:
+    """`SPEC` or `SPEC:PRESET`. Raises what `load` raises."""
+    spec, colon, preset = text.rpartition(":")
+    if not colon or not spec or Path(text).exists():
+        return archspec.load(text)
+    return archspec.load(spec, preset=preset)
 
 
 spec_argument = click.argument("spec", metavar="SPEC")

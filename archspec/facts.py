@@ -10,17 +10,16 @@ from dataclasses import replace
 from msgspec import Struct
 from msgspec.structs import replace as spec_replace
 
+from archspec.analysis import stated
 from archspec.errors import ArchspecError, Collector, did_you_mean
 from archspec.ir.graph import Call, Graph, Node, Region, Repeat, parameter_count, walk
 from archspec.lowering import graphs
 from archspec.lowering.lower import lower
 from archspec.lowering.weights_section import read_section
 from archspec.spec.node import Mapping as Table
-from archspec.spec.node import Scalar
 from archspec.spec.spec import Spec, facts_of
 from archspec.weights.of_spec import map_by
 
-_FACTS = ("params",)
 _LAYER = re.compile(r'(?<=[".])\d{1,5}(?=[".])')  # a number that is a segment of a path
 
 
@@ -43,7 +42,7 @@ class Checked(Struct, frozen=True):
     def of(cls, spec: Spec, graph: Graph) -> Checked:
         """Raises SpecError with all findings: E001 a wrong fact, E002 an unknown one, those of `map_of`."""
         found, params = Collector(), parameter_count(graph)
-        facts, parts = _proven(spec, params, found), _parts(spec, graph, found)
+        facts, parts = _proven(spec, graph, found), _parts(spec, graph, found)
         maps = tuple(str(key.value) for key, _ in spec.section("weights").entries)
         whole = graph if spec.graph is None else lower(spec_replace(spec, graph=None))
         for name in maps:
@@ -75,31 +74,23 @@ class Checked(Struct, frozen=True):
         return f"{title}: {self.parameters:,} parameters in {self.tensors:,} tensors{stated}{maps}{parts}"
 
 
-def _proven(spec: Spec, params: int, found: Collector) -> dict[str, int]:
+def _proven(spec: Spec, graph: Graph, found: Collector) -> dict[str, int]:
     """The facts that the document states of these params, compared."""
     _check_names(spec, found)
-    return {"params": params} if _holds(facts_of(spec), params, "the model", found) else {}
-
-
-def _holds(facts: Table | None, params: int, what: str, found: Collector) -> bool:
-    """Whether the facts state a number of parameters; a finding where it is another one."""
-    stated = facts.get("params") if facts else None
-    if isinstance(stated, Scalar) and stated.value != params:
-        message = f"{what} has {params:,} parameters, not {stated.value:,}"
-        found.add("E001", message, stated.span, f"if the model is right, write {params}")
-    return stated is not None
+    return stated.prove(facts_of(spec), graph, "the model", found)
 
 
 def _parts(spec: Spec, graph: Graph, found: Collector) -> dict[str, int]:
     """Every part of the model by its parameters, compared with what is stated of it."""
     if spec.graph is not None or spec.preset is not None or spec.overrides:
         return {}
-    stated = spec.section("expect").get("graphs")
+    expect = spec.section("expect").get("graphs")
     out: dict[str, int] = {}
     for name in graphs.names(spec):
-        out[name] = parameter_count(graphs.part(spec, graph, name))
-        facts = stated.get(name) if isinstance(stated, Table) else None
-        _holds(facts if isinstance(facts, Table) else None, out[name], f"'{name}'", found)
+        part = graphs.part(spec, graph, name)
+        out[name] = parameter_count(part)
+        facts = expect.get(name) if isinstance(expect, Table) else None
+        stated.prove(facts if isinstance(facts, Table) else None, part, f"'{name}'", found)
     return out
 
 
@@ -110,20 +101,16 @@ def _check_names(spec: Spec, found: Collector) -> None:
 
 
 def _check_group(spec: Spec, group: str, found: Collector) -> None:
-    stated, known = spec.section("expect").get(group), spec.section(group).keys()
-    for each, facts in stated.entries if isinstance(stated, Table) else ():
+    expect, known = spec.section("expect").get(group), spec.section(group).keys()
+    for each, facts in expect.entries if isinstance(expect, Table) else ():
         name = str(each.value)
         if name not in known:
             hint = did_you_mean(name, known) or f"{group}: {', '.join(known) or 'none'}"
             found.add("E002", f"there is no {group[:-1]} '{name}' to state facts about", each.span, hint)
         for key, _ in facts.entries if isinstance(facts, Table) else ():
-            if key.value not in _FACTS:
-                found.add(
-                    "E002",
-                    f"'{key.value}' is no fact that is checked",
-                    key.span,
-                    f"known: {', '.join(_FACTS)}",
-                )
+            if key.value not in stated.KINDS:
+                message, hint = f"'{key.value}' is no fact that is checked", ", ".join(stated.KINDS)
+                found.add("E002", message, key.span, f"known: {hint}")
 
 
 def _prove_map(spec: Spec, graph: Graph, name: str, found: Collector) -> None:

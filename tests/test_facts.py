@@ -29,8 +29,17 @@ def findings(path: Path, preset: str | None = None) -> list[tuple[str, int, int]
         ("params: 81", None, [("E001", 11, 18)]),
         ("presets: {big: {params: 1}}", "big", [("E001", 11, 34)]),
         ("presets: {bigg: {params: 1}}", None, [("E002", 11, 20)]),
-        ("presets: {big: {flops: 1}}", None, [("E002", 11, 26)]),
-        ("params: 1, presets: {big: {flops: 1}}", None, [("E001", 11, 18), ("E002", 11, 37)]),
+        ("presets: {big: {flop: 1}}", None, [("E002", 11, 26)]),
+        ("params: 1, presets: {big: {flop: 1}}", None, [("E001", 11, 18), ("E002", 11, 37)]),
+        ("params: {max: 79}", None, [("E001", 11, 24)]),
+        ("active: 81", None, [("E001", 11, 18)]),
+        ("flops: {B: 2, S: 3, value: 385}", None, [("E001", 11, 37)]),
+        ("flops: {B: 2, S: 3, max: 383}", None, [("E001", 11, 35)]),
+        ("flops: {B: 2, max: 383}", None, [("A001", 11, 17)]),
+        ("flops: 384", None, [("A001", 11, 17)]),
+        ("flops: {B: 2, S: 3, T: 4, max: 384}", None, [("A002", 11, 17)]),
+        ("flops: {B: 2, S: 3}", None, [("E002", 11, 17)]),
+        ("params: {B: 2, max: 80}", None, [("E002", 11, 18)]),
     ],
 )
 def test_a_fact_that_does_not_hold_is_found(
@@ -42,6 +51,26 @@ def test_a_fact_that_does_not_hold_is_found(
 def test_facts_of_another_preset_are_not_compared(tmp_path: Path):
     path = written(tmp_path, SPEC.replace("params: 80", "presets: {big: {params: 1}}"))
     assert dict(api.check(path).facts) == {}
+
+
+@pytest.mark.parametrize(
+    ("facts", "proven"),
+    [
+        ("params: {value: 80, max: 90}", {"params": 80}),
+        ("active: 80", {"active": 80}),
+        ("flops: {B: 2, S: 3, value: 384}", {"flops": 384}),
+        ("presets: {big: {flops: {B: 1, S: 1, max: 1}}}", {}),
+    ],
+)
+def test_facts_that_hold(tmp_path: Path, facts: str, proven: dict[str, int]):
+    """One linear layer of 4 by 8, at 6 tokens: 2 * 32 * 6 FLOPs."""
+    assert dict(api.check(written(tmp_path, SPEC.replace("params: 80", facts))).facts) == proven
+
+
+def test_facts_of_a_preset_are_proven(tmp_path: Path):
+    facts = "presets: {big: {flops: {B: 1, S: 1, max: 255}, params: {max: 10000}}}"
+    path = written(tmp_path, SPEC.replace("params: 80", facts))
+    assert findings(path, "big") == [("E001", 11, 51)]
 
 
 @pytest.mark.parametrize(

@@ -36,12 +36,12 @@ class Unit(Struct, frozen=True):
 FIGURES = {
     "memory": Unit("bytes", 1e9, 1e14),
     "usable_memory": Unit("bytes", 1e9, 1e14),
-    "memory_bandwidth": Unit("bytes/s", 1e10, 1e14),
+    "memory_bandwidth": Unit("bytes/s", 1e9, 1e14),
     "link": Unit("bytes/s", 1e9, 1e13),
     "devices_per_node": Unit("devices", 1, 1e4),
     "power": Unit("watts", 1, 1e5),
 }
-PEAK = Unit("FLOP/s", 1e10, 1e17)
+PEAK = Unit("FLOP/s", 1e9, 1e17)
 PRICE = Unit("US dollars an hour", 1e-3, 1e3)
 KEYS = ("title", "aliases", "sources", "peak_flops", "price", *FIGURES)
 

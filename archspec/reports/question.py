@@ -36,6 +36,9 @@ PRECISIONS = {
 }
 
 
+RUN = ("float32", "bfloat16", "float16", "float64")
+
+
 class Question(Struct, frozen=True):
     """`sizes`: run-time sizes by name; what is missing stays a symbol. `past`: tokens in the cache of a
     decoding step. `dtype`: of the model in inference. `checkpoint`: `none`, `selective`, `full` or one layer
@@ -67,9 +70,12 @@ class Question(Struct, frozen=True):
 
     @property
     def inference(self) -> Mode:
-        """A forward pass without gradients."""
+        """A forward pass without gradients. Raises ArchspecError A005 for a dtype that no module runs in."""
         from archspec.backends.torch.fake.trace import Mode  # lazy: what needs no run starts without it
 
+        if self.dtype not in RUN:
+            hint = f"state is counted in it too, but a run has one of: {', '.join(RUN)}"
+            raise ArchspecError(Diagnostic("A005", f"no module runs in '{self.dtype}'", None, hint))
         return Mode(device=self.hardware, dtype=self.dtype, picked=self.picked)
 
     def training(self, loss: str | None) -> Mode:

@@ -14,16 +14,20 @@ def shapes(graph: Graph, sizes: Sizes, dtype: str, *, loss: str | None = None) -
     Raises ArchspecError A001 for a size that is not known.
     """
     made = {value.name for value in graph.defaults.outputs} if graph.defaults else set[str]()
-    asked = _asked(graph, loss)
+    fed = _fed(graph, loss)
+    asked, made = _asked(graph, loss) - fed, made | fed
     needed = [v for v in graph.inputs if v.name in asked or not (v.optional or v.name in made)]
     return {v.name: _shaped(v, sizes, dtype) for v in needed if loss or v.name in _read(graph)}
 
 
 def _asked(graph: Graph, loss: str | None) -> set[str]:
-    """Inputs that the loss reads beside those it makes itself."""
-    chosen = [one for one in graph.losses if one.name == loss]
-    fed = {v.name for one in chosen if one.feed for v in one.feed.outputs}
-    return {name for one in chosen for name in one.reads} - fed
+    """What the loss reads."""
+    return {name for one in graph.losses if one.name == loss for name in one.reads}
+
+
+def _fed(graph: Graph, loss: str | None) -> set[str]:
+    """Inputs that the loss makes itself, of others."""
+    return {v.name for one in graph.losses if one.name == loss and one.feed for v in one.feed.outputs}
 
 
 def _read(graph: Graph) -> set[str]:

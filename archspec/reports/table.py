@@ -14,7 +14,7 @@ from archspec.analysis.ranges import Range
 from archspec.dims import poly
 from archspec.dims.poly import Poly
 
-Unit: TypeAlias = Literal["", "B", "FLOP", "FLOP/s", "FLOP/B", "s", "$", "h", "kWh", "1/s", "share", "count"]
+Unit: TypeAlias = Literal["", "B", "FLOP", "FLOP/s", "FLOP/B", "B/s", "s", "$", "h", "kWh", "1/s", "share", "count"]
 Value: TypeAlias = int | float | str | Range | Poly | None
 Form: TypeAlias = Literal["text", "markdown", "csv"]
 
@@ -26,6 +26,7 @@ _SHOWN: dict[str, Callable[[float], str]] = {
     "FLOP": lambda number: units.count(number, "FLOP"),
     "FLOP/s": lambda number: units.count(number, "FLOP/s"),
     "1/s": lambda number: f"{units.digits(number)} /s",
+    "B/s": lambda number: units.count(number, "B/s"),
     "FLOP/B": lambda number: f"{units.digits(number)} FLOP/B",
     "h": lambda number: f"{units.count(number)} h",
     "kWh": lambda number: f"{units.count(number)} kWh",

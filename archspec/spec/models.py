@@ -15,6 +15,7 @@ Kind: TypeAlias = Literal["int", "float", "bool", "str", "list", "init"]
 Numbers: TypeAlias = float | str | list[Any]
 Step: TypeAlias = str | dict[str, Any]
 Body: TypeAlias = list[Step]
+Fact: TypeAlias = int | dict[str, int]
 
 
 class InputDecl(Struct, frozen=True, kw_only=True):
@@ -61,11 +62,18 @@ class Block(Struct, frozen=True, kw_only=True):
 
 
 class Expect(Struct, frozen=True, kw_only=True):
-    """Facts that `archspec check` proves."""
+    """Facts that `archspec check` proves.
 
-    params: Annotated[int | None, "Learned numbers, tied ones once."] = None
-    presets: Annotated[dict[PresetName, dict[str, int]], "The same facts per preset."] = {}
-    graphs: Annotated[dict[Identifier, dict[str, int]], "The same facts per part of the model."] = {}
+    Each is an exact number, or a mapping of run-time sizes to numbers with `value` (exact) or `max`.
+    """
+
+    params: Annotated[Fact | None, "Learned numbers, tied ones once."] = None
+    active: Annotated[Fact | None, "Learned numbers that run for one token."] = None
+    flops: Annotated[
+        Fact | None, "FLOPs of a forward pass, attention in full: {B: 1, S: 1024, value: …}."
+    ] = None
+    presets: Annotated[dict[PresetName, dict[str, Fact]], "The same facts per preset."] = {}
+    graphs: Annotated[dict[Identifier, dict[str, Fact]], "The same facts per part of the model."] = {}
     source: Annotated[Text | None, "Where the numbers were published."] = None
 
 

@@ -262,7 +262,7 @@ _HINTS = {
     "outputs": "name a step: 'logits: lm_head'",
     "tie": "write 'alias: owner', such as 'lm_head.weight: wte.weight'",
     "losses": "write 'lm: {op: cross_entropy, logits: …, target: …}'",
-    "expect": "write 'params:' with a whole number",
+    "expect": "write a whole number, or sizes with 'value' or 'max': {B: 1, S: 1024, max: 1000000}",
     "run": "keys: images, tokens, sample",
     "optional": "write true or false",
     "summary": "quote a text that YAML reads as something else",

@@ -8,26 +8,26 @@ from tests.house.tree import ROOT, Import, Module, modules
 FLOORS = (
     {"__main__"},
     {"cli"},
-    {"cli_begin", "cli_model", "cli_run", "cli_spec"},
-    {"cli_answer"},
+    {"cli_analyze", "cli_begin", "cli_compare", "cli_model", "cli_plan", "cli_profile", "cli_run", "cli_spec"},
+    {"cli_answer", "cli_budget"},
     {"cli_common"},
     {"__init__"},
-    {"api_run"},
+    {"api_analyze", "api_compare", "api_measure", "api_plan", "api_run"},
     {"api"},
-    {"pipelines"},
-    {"decode", "facts", "importing", "json_schema", "model", "resolve", "text_tokens", "views"},
+    {"measuring", "pipelines"},
+    {"decode", "facts", "importing", "json_schema", "model", "reports", "resolve", "text_tokens", "views"},
     {"analysis", "backends", "diagram", "weights"},
     {"lowering"},
     {"components"},
     {"spec", "ir"},
     {"dims"},
-    {"units", "library", "atomic", "report", "explain", "extras"},
+    {"units", "library", "quantity", "atomic", "report", "explain", "extras"},
     {"errors", "version"},
 )
 LEVEL = {room: -depth for depth, rooms in enumerate(FLOORS) for room in rooms}
 
 TORCH_ROOMS = re.compile(
-    r"archspec/(backends/torch/runtime(/.*)?|pipelines/.*|weights/[^/]*torch[^/]*|api|model|decode)\.py"
+    r"archspec/(backends/torch/runtime(/.*)?|measuring/.*|pipelines/.*|weights/[^/]*torch[^/]*|api|model|decode)\.py"
 )
 
 

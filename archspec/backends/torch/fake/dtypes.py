@@ -10,7 +10,7 @@ from msgspec import Struct
 KINDS = ("bool", "int", "float")  # each gives way to the next
 
 
-class DType(Struct, frozen=True):
+class DType(Struct, frozen=True, gc=False):
     """A dtype: its name in torch, bytes of an element, and its kind."""
 
     name: str
@@ -25,13 +25,14 @@ class DType(Struct, frozen=True):
 bool_ = DType("bool", 1, "bool")
 uint8 = DType("uint8", 1, "int")
 int8 = DType("int8", 1, "int")
+int16 = DType("int16", 2, "int")
 int32 = DType("int32", 4, "int")
 int64 = DType("int64", 8, "int")
 float16 = DType("float16", 2, "float")
 bfloat16 = DType("bfloat16", 2, "float")
 float32 = DType("float32", 4, "float")
 float64 = DType("float64", 8, "float")
-DTYPES = {d.name: d for d in (bool_, uint8, int8, int32, int64, float16, bfloat16, float32, float64)}
+DTYPES = {d.name: d for d in (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)}
 
 
 class Info(Struct, frozen=True):
@@ -50,7 +51,7 @@ def promote(a: DType, b: DType) -> DType:
     if {a.name, b.name} == {"float16", "bfloat16"}:
         return float32
     if {a.name, b.name} == {"int8", "uint8"}:
-        raise NotImplementedError("int8 with uint8")
+        return int16
     return max(a, b, key=lambda d: d.itemsize)
 
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from functools import lru_cache
+from typing import Any, TypeAlias, cast
 
 Ints: TypeAlias = tuple[int, ...]
+remembered = lru_cache(4096)  # layers alike ask the same again
 
 
-def contiguous(shape: Sequence[int]) -> Ints:
+def each(value: Any, count: int) -> Ints:
+    """One number for every axis, or one each."""
+    return tuple(cast("Sequence[int]", value)) if isinstance(value, (tuple, list)) else (value,) * count
+
+
+@remembered
+def contiguous(shape: Ints) -> Ints:
     """Row-major strides, in elements."""
     strides, step = list[int](), 1
     for size in reversed(shape):
@@ -18,7 +26,21 @@ def contiguous(shape: Sequence[int]) -> Ints:
     return tuple(reversed(strides))
 
 
+@remembered
+def count(shape: Ints) -> int:
+    """How many elements there are."""
+    return math.prod(shape)
+
+
+@remembered
+def distinct(shape: Ints, strides: Ints) -> int:
+    """How many elements there are in memory, where an expanded axis repeats none."""
+    return math.prod(n for n, stride in zip(shape, strides, strict=True) if stride)
+
+
+@remembered
 def is_contiguous(shape: Ints, strides: Ints) -> bool:
+    """Whether the elements lie row by row."""
     step = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
         if size != 1:
@@ -28,6 +50,20 @@ def is_contiguous(shape: Ints, strides: Ints) -> bool:
     return True
 
 
+@remembered
+def channels_last(shape: Ints) -> Ints:
+    """Strides of a grid [B, C, ..] whose channels lie side by side."""
+    order = [0, *range(2, len(shape)), 1]
+    strides = contiguous(tuple([shape[axis] for axis in order]))
+    return tuple([strides[order.index(axis)] for axis in range(len(shape))])
+
+
+def is_channels_last(shape: Ints, strides: Ints) -> bool:
+    """Whether a grid lies so, and not row by row as well."""
+    return len(shape) > 2 and not is_contiguous(shape, strides) and strides == channels_last(shape)
+
+
+@remembered
 def is_dense(shape: Ints, strides: Ints) -> bool:
     """Whether the elements fill one piece of memory, each once, in whatever order."""
     step = 1
@@ -38,6 +74,7 @@ def is_dense(shape: Ints, strides: Ints) -> bool:
     return True
 
 
+@remembered
 def viewed(shape: Ints, strides: Ints, new: Ints) -> Ints | None:
     """The strides of `new` over the same storage; None where it needs a copy."""
     if not math.prod(shape):
@@ -66,7 +103,8 @@ def _runs(shape: Ints, strides: Ints) -> list[tuple[int, int]]:
     return runs or [(1, 1)]
 
 
-def elementwise(shape: Ints, operands: Sequence[tuple[Ints, Ints]]) -> Ints:
+@remembered
+def elementwise(shape: Ints, operands: tuple[tuple[Ints, Ints], ...]) -> Ints:
     """The strides torch gives an elementwise result: the operands' order of axes.
 
     `operands` are shapes and strides. Source: `TensorIteratorBase::reorder_dimensions`.
@@ -116,6 +154,7 @@ def _in_order(shape: Ints, order: Sequence[int]) -> Ints:
     return tuple(strides)
 
 
+@remembered
 def broadcast(*shapes: Ints) -> Ints:
     """The shape of an elementwise result. Raises ValueError where shapes do not fit."""
     out = list[int]()

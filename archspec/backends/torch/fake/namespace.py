@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from archspec.backends.torch.fake import dtypes, functions, nn
-from archspec.backends.torch.fake.dtypes import DType
+from archspec.backends.torch.fake import dtypes, functions, layout
+from archspec.backends.torch.fake.custom import Operations
+from archspec.backends.torch.fake.layers import CLASSES
+from archspec.backends.torch.fake.registry import function_named
 from archspec.backends.torch.fake.run import current
-from archspec.backends.torch.fake.tensor import (
-    DEVICES,
-    FUNCTIONS,
-    Tensor,
-    function_named,
-    made,
-    needs_grad,
-    remember,
-)
+from archspec.backends.torch.fake.tensor import DEVICES, Tensor
+
+assert functions  # importing it registers torch's functions
 
 
 class Functions(ModuleType):
@@ -35,80 +31,54 @@ class Skipped:
         return lambda *_: None
 
 
-class Kept:
-    """The context of a custom operation: what it saves."""
-
-    saved: tuple[Tensor, ...] = ()
-
-    def save_for_backward(self, *tensors: Tensor) -> None:
-        self.saved = tensors
-
-
-class CustomOp:
-    """An operation of the emitted source's own: its result by `register_fake`, what it saves by its context."""
-
-    def __init__(self, name: str, body: Callable[..., Any] | None = None, **_: Any) -> None:
-        self.name, self.context = name, None
-
-    def register_fake(self, shapes: Callable[..., Tensor]) -> None:
-        self.shapes = shapes
-
-    def register_autograd(self, backward: Callable[..., Any], *, setup_context: Callable[..., None]) -> None:
-        self.context = setup_context
-
-    def __call__(self, *args: Any) -> Tensor:
-        out = self.shapes(*args)
-        tensors = [x for x in args if isinstance(x, Tensor)]
-        if self.context is not None and needs_grad(*tensors):
-            kept = Kept()
-            self.context(kept, args, out)
-            remember(out, self.name, tensors, [("saved", x) for x in kept.saved])
-        return out
-
-
-def _compiler() -> ModuleType:
-    found = ModuleType("torch.compiler")
-    found.__dict__.update(is_compiling=lambda: False, is_exporting=lambda: False)
+def _module(name: str, **content: Any) -> ModuleType:
+    found = ModuleType(name)
+    found.__dict__.update(content)
     return found
 
 
-def _torch() -> dict[str, ModuleType]:
-    torch, f, layers = Functions("torch"), Functions("torch.nn.functional"), ModuleType("torch.nn")
-    layers.__dict__.update(nn.CLASSES, functional=f, init=ModuleType("torch.nn.init"))
-    library, again, extras = (
-        ModuleType("torch.library"),
-        ModuleType("torch.utils.checkpoint"),
-        ModuleType("torch.utils"),
-    )
-    library.__dict__.update(custom_op=CustomOp)
-    again.__dict__.update(checkpoint=FUNCTIONS["checkpoint"])
-    extras.__dict__.update(checkpoint=again)
+def torch_on_shapes() -> ModuleType:
+    """One for each source: what it defines among `torch.ops` is its own."""
+    torch, f, operations = Functions("torch"), Functions("torch.nn.functional"), Operations()
+    again = _module("torch.utils.checkpoint", checkpoint=function_named("checkpoint"))
     torch.__dict__.update(
-        dtypes.DTYPES, Tensor=Tensor, device=object, dtype=DType, nn=layers, library=library, utils=extras,
-        compiler=_compiler(), no_grad=Skipped, finfo=lambda _: dtypes.Info(), promote_types=dtypes.promote,
-        is_grad_enabled=lambda: current().grad, broadcast_shapes=functions.pointwise.layout.broadcast,
-        get_default_dtype=lambda: current().default, get_default_device=lambda: DEVICES[current().device],
+        dtypes.DTYPES, Tensor=Tensor, device=object, dtype=dtypes.DType, no_grad=Skipped, ops=operations,
+        nn=_module("torch.nn", **CLASSES, functional=f, init=ModuleType("torch.nn.init")),
+        utils=_module("torch.utils", checkpoint=again),
+        library=_module("torch.library", custom_op=operations.define),
+        compiler=_module("torch.compiler", is_compiling=lambda: False, is_exporting=lambda: False),
+        finfo=_finfo, promote_types=dtypes.promote, is_grad_enabled=lambda: current().grad,
+        broadcast_shapes=_broadcast_shapes, get_default_dtype=lambda: current().default,
+        get_default_device=lambda: DEVICES[current().device],
     )  # fmt: skip
-    return {"torch": torch, "torch.nn.functional": f, "torch.utils.checkpoint": torch}
+    return torch
 
 
-_MODULES = _torch()
+def _finfo(dtype: dtypes.DType) -> dtypes.Info:
+    return dtypes.Info()
 
 
-def _import(name: str, scope: Any = None, local: Any = None, wanted: Any = (), level: int = 0) -> ModuleType:
+def _broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
+    return layout.broadcast(*map(tuple, shapes))
+
+
+def _importer(torch: ModuleType) -> Callable[..., ModuleType]:
     """`import torch.nn.functional as F` asks for `torch`, and reads the rest off it."""
-    return (
-        _MODULES["torch"]
-        if name.partition(".")[0] == "torch"
-        else __import__(name, scope, local, wanted, level)
-    )
+
+    def load(
+        name: str, scope: Mapping[str, object] | None = None, local: Mapping[str, object] | None = None,
+        wanted: Sequence[str] = (), level: int = 0,
+    ) -> ModuleType:  # fmt: skip
+        if name.partition(".")[0] != "torch":
+            return __import__(name, scope, local, wanted, level)
+        return torch if not wanted or name == "torch" else getattr(torch, name.removeprefix("torch."))
+
+    return load
 
 
 def imported(source: str, name: str) -> dict[str, Any]:
     """What emitted source defines, where its torch is this one."""
-    scope: dict[str, Any] = {"__builtins__": {**vars(builtins), "__import__": _import}, "__name__": name}
+    own = {**vars(builtins), "__import__": _importer(torch_on_shapes())}
+    scope: dict[str, Any] = {"__builtins__": own, "__name__": name}
     exec(compile(source, f"<{name}>", "exec", dont_inherit=True), scope)
     return scope
-
-
-__all__ = ["imported", "made"]

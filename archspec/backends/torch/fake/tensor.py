@@ -1,58 +1,19 @@
-"""A tensor without numbers: shape, strides, storage, and what its gradient needs."""
+"""A tensor without numbers: how it lies in its storage, and which operation made it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 from archspec.backends.torch.fake import layout
 from archspec.backends.torch.fake.dtypes import DType
 from archspec.backends.torch.fake.layout import Ints
-from archspec.backends.torch.fake.run import Kernel, Run, current
-from archspec.errors import Diagnostic, UnsupportedError
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {}
-
-
-class Storage:
-    """Bytes that are alive while something refers to them.
-
-    `role`: `activation`, or what lives outside of the run: `parameter`, `buffer`, `input`; `copy` is a
-    parameter in autocast's dtype.
-    """
-
-    __slots__ = ("__weakref__", "nbytes", "role", "run")
-
-    def __init__(self, run: Run, nbytes: int, by: str, role: str = "activation") -> None:
-        self.nbytes, self.role = nbytes, role
-        self.run = run if run.counting and role in ("activation", "copy") else None
-        if self.run is not None:
-            run.took(nbytes, by)
-
-    def __del__(self) -> None:
-        if self.run is not None:
-            self.run.live -= self.nbytes
-
-
-class Node:
-    """What one operation keeps for the backward pass: its `saved` tensors' storages, each with a reason.
-
-    `flops`: of products in the backward pass.
-    """
-
-    __slots__ = ("before", "flops", "name", "place", "saved")
-
-    def __init__(
-        self,
-        name: str,
-        before: Sequence[Node | None],
-        saved: Sequence[tuple[str, Tensor]],
-        flops: int = 0,
-    ) -> None:
-        self.name, self.flops, self.place = name, flops, current().place
-        self.before = [node for node in before if node is not None]
-        self.saved = [(reason, x.storage, x.dtype.name, x.shape) for reason, x in saved]
+from archspec.backends.torch.fake.node import Node, Operand
+from archspec.backends.torch.fake.registry import FUNCTIONS, function_named
+from archspec.backends.torch.fake.run import current
+from archspec.backends.torch.fake.storage import Storage
 
 
 class Device(NamedTuple):
@@ -61,6 +22,8 @@ class Device(NamedTuple):
     type: str
 
 
+PLACES = -1  # what `filled` says of places 0, 1, 2, … themselves
+NOTHING = Storage(0, "input")
 DEVICES = {name: Device(name) for name in ("cpu", "cuda")}
 
 
@@ -74,21 +37,22 @@ class Size(tuple[int, ...]):
 
 
 class Tensor:
-    """`number` is known where a tensor without axes counts something; `filled`: how many elements are not 0,
+    """Gradients pass result `slot` of its `node`.
+
+    `number` is known where a tensor without axes counts something; `filled`: how many elements are not 0,
     where that is known.
     """
 
-    __slots__ = ("dtype", "filled", "node", "number", "requires_grad", "shape", "storage", "strides")
+    __slots__ = ("dtype", "filled", "node", "number", "requires_grad", "shape", "slot", "storage", "strides")
 
     def __init__(
-        self, shape: Sequence[int], strides: Ints, dtype: DType, storage: Storage, node: Node | None = None
-    ) -> None:
+        self, shape: Sequence[int], strides: Ints, dtype: DType, storage: Storage, node: Node | None = None,
+        slot: int = 0,
+    ) -> None:  # fmt: skip
         self.shape, self.strides, self.dtype, self.storage = Size(shape), strides, dtype, storage
-        self.node, self.requires_grad = node, node is not None
+        self.node, self.slot, self.requires_grad = node, slot, node is not None
         self.number: int | None = None
         self.filled: int | None = None
-
-    # what it is
 
     @property
     def device(self) -> Device:
@@ -97,6 +61,11 @@ class Tensor:
     @property
     def nbytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def touched(self) -> int:
+        """Bytes of its elements, where an expanded axis repeats none."""
+        return layout.distinct(self.shape, self.strides) * self.dtype.itemsize
 
     def numel(self) -> int:
         return math.prod(self.shape)
@@ -124,9 +93,10 @@ class Tensor:
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
-        for index in range(self.shape[0]):
-            piece = self[index]
-            piece.number = index if self.filled == -1 else None
+        pieces: Sequence[Tensor] = FUNCTIONS["unbind"](self)
+        for index, piece in enumerate(pieces):
+            if self.filled == PLACES:
+                piece.number = index
             yield piece
 
     def __int__(self) -> int:
@@ -139,8 +109,7 @@ class Tensor:
     __index__ = __int__
 
     def __getattr__(self, name: str) -> Any:
-        function = function_named(name)
-        return lambda *args, **options: function(self, *args, **options)
+        return partial(function_named(name), self)
 
     def __getitem__(self, key: Any) -> Tensor:
         return FUNCTIONS["getitem"](self, key)
@@ -157,6 +126,22 @@ class Tensor:
         return self.node
 
 
+def tensors(results: Any) -> Iterable[Tensor]:
+    """Those in a result, however it is nested."""
+    if isinstance(results, Tensor):
+        yield results
+    elif isinstance(results, (tuple, list)):
+        for result in cast("Sequence[Any]", results):
+            yield from tensors(result)
+
+
+def ghost(x: Operand) -> Tensor:
+    """An operand as far as gradients need it: its numbers are gone, or counted where they are saved."""
+    found = Tensor(x.shape, x.strides, x.dtype, NOTHING)
+    found.requires_grad = x.wanted
+    return found
+
+
 def _operator(name: str, *, swapped: bool = False) -> Callable[[Tensor, Any], Tensor]:
     def apply(self: Tensor, other: Any) -> Tensor:
         function = FUNCTIONS[name]
@@ -165,117 +150,18 @@ def _operator(name: str, *, swapped: bool = False) -> Callable[[Tensor, Any], Te
     return apply
 
 
-for _name in ("add", "sub", "mul", "div", "floordiv", "mod", "pow", "and", "or", "matmul"):
-    _word = {"div": "truediv"}.get(_name, _name)
-    setattr(Tensor, f"__{_word}__", _operator(_name))
-    setattr(Tensor, f"__r{_word}__", _operator(_name, swapped=True))
+def _unary(name: str) -> Callable[[Tensor], Tensor]:
+    return lambda x: FUNCTIONS[name](x)
+
+
+for _method, _name in {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "pow", "and": "bitwise_and", "or": "bitwise_or", "matmul": "matmul",
+}.items():  # fmt: skip
+    setattr(Tensor, f"__{_method}__", _operator(_name))
+    setattr(Tensor, f"__r{_method}__", _operator(_name, swapped=True))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Tensor, f"__{_name}__", _operator(_name))
 Tensor.__hash__ = object.__hash__  # which a class with its own `==` loses
-setattr(Tensor, "__neg__", lambda self: FUNCTIONS["neg"](self))
-setattr(Tensor, "__abs__", lambda self: FUNCTIONS["abs"](self))
-setattr(Tensor, "__invert__", lambda self: FUNCTIONS["logical_not"](self))
-
-
-def function_named(name: str) -> Callable[..., Any]:
-    """The function of this name. Raises UnsupportedError A011: what is unknown never counts as nothing."""
-    if name not in FUNCTIONS:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        message = f"nobody has said yet what torch's '{name}' costs"
-        raise UnsupportedError(Diagnostic("A011", message, None, "please report the spec"))
-    return FUNCTIONS[name]
-
-
-def function(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function is torch's, or a tensor's method, of these names, or else of its own."""
-
-    def register(body: Callable[..., Any]) -> Callable[..., Any]:
-        for name in names or (body.__name__.rstrip("_"),):
-            FUNCTIONS[name] = body
-        return body
-
-    return register
-
-
-def needs_grad(*operands: Any) -> bool:
-    """Whether something computed from these gets a gradient."""
-    return current().grad and any(isinstance(x, Tensor) and x.requires_grad for x in operands)
-
-
-def made(
-    name: str,
-    operands: Sequence[Tensor],
-    shape: Sequence[int],
-    dtype: DType,
-    *,
-    strides: Ints | None = None,
-    saves: Sequence[tuple[str, Tensor | None]] = (),
-    flops: int = 0,
-    backward: int = 0,
-    differentiable: bool = True,
-) -> Tensor:
-    """The new result of an operation. What is saved and is None is the result itself.
-
-    `flops`, `backward`: FLOPs of products, 2 per multiply-add, forward and in the backward pass.
-    """
-    run = current()
-    strides = layout.contiguous(shape) if strides is None else strides
-    storage = Storage(run, math.prod(shape) * dtype.itemsize, name)
-    out = Tensor(shape, strides, dtype, storage)
-    if run.counting:
-        read = sum(x.nbytes for x in operands)
-        run.kernels.append(Kernel(name, run.place, flops, read, out.nbytes, dtype.name))
-    before, run.flops = run.flops, run.flops + flops
-    if differentiable and dtype.is_floating_point and needs_grad(*operands):
-        remember(out, name, operands, saves, backward)
-        if saves:  # operands are saved before it runs, a result after
-            run.needed = run.flops if any(x is None for _, x in saves) else before
-    return out
-
-
-def remember(
-    out: Tensor,
-    name: str,
-    operands: Sequence[Tensor],
-    saves: Sequence[tuple[str, Tensor | None]],
-    backward: int = 0,
-) -> None:
-    """`out` gets a gradient by way of its operands, which needs what is saved."""
-    kept = [(reason, out if x is None else x) for reason, x in saves]
-    out.node = Node(name, [x.node for x in operands], kept, backward)
-    out.requires_grad = True
-
-
-def view(name: str, x: Tensor, shape: Sequence[int], strides: Ints) -> Tensor:
-    """The same storage under another shape."""
-    out = Tensor(shape, strides, x.dtype, x.storage)
-    out.filled = x.filled
-    if x.requires_grad and current().grad:
-        out.node = Node(name, [x.node], ())
-        out.requires_grad = True
-    return out
-
-
-def scratch(name: str, *sizes: int) -> None:
-    """Bytes that an operation needs beside its results, for its own time."""
-    run = current()
-    for size in sizes:
-        Storage(run, size, name)
-
-
-def axes_of(x: Tensor, axes: Any) -> list[int]:
-    """Axes from 0 up."""
-    given = range(x.dim()) if axes is None else axes if isinstance(axes, (tuple, list)) else [axes]
-    return [axis % max(x.dim(), 1) for axis in given]
-
-
-def reached(results: Sequence[Tensor]) -> Iterator[Node]:
-    """Every operation that the results' gradients pass, once."""
-    waiting, seen = [x.node for x in results if x.node is not None], set[int]()
-    while waiting:
-        node = waiting.pop()
-        if id(node) not in seen:
-            seen.add(id(node))
-            yield node
-            waiting += node.before
+for _method, _name in {"neg": "neg", "abs": "abs", "invert": "bitwise_not"}.items():
+    setattr(Tensor, f"__{_method}__", _unary(_name))

@@ -3,118 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias, cast
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from archspec.backends.torch.fake import functions, layout
+from archspec.backends.torch.fake import layout
+from archspec.backends.torch.fake.backward import backward
 from archspec.backends.torch.fake.dtypes import DTYPES
 from archspec.backends.torch.fake.namespace import imported
 from archspec.backends.torch.fake.nn import Module
-from archspec.backends.torch.fake.run import Kernel, Run, gradients, running
-from archspec.backends.torch.fake.tensor import Node, Storage, Tensor, reached
+from archspec.backends.torch.fake.node import Node, reached
+from archspec.backends.torch.fake.run import Alive, Run, gradients, running
+from archspec.backends.torch.fake.storage import Storage
+from archspec.backends.torch.fake.tensor import Tensor, tensors
+from archspec.backends.torch.fake.traced import Decoding, Mode, Saved, Trace, Training
 
-assert functions  # which registers torch's functions
-
-
-class Mode(Struct, frozen=True):
-    """How a model is run.
-
-    `device`: `cpu` or `cuda`. `dtype`: of the model. `autocast`: of its products, if they are cast.
-    `gradients`: keep what the backward pass needs. `dropout`: drop, as in training. `loss`: run this loss. `checkpoint`: of so many layers one keeps its inputs
-    alone and is computed again (1: all of them, 0: none). `picked`: numbers that only data gives, such as the
-    tokens of a row that look everywhere.
-    """
-
-    device: str = "cpu"
-    dtype: str = "float32"
-    autocast: str | None = None
-    gradients: bool = False
-    dropout: bool = False
-    loss: str | None = None
-    checkpoint: int = 0
-    picked: int = 1
+Inputs: TypeAlias = Mapping[str, tuple[Sequence[int], str]]
 
 
-class Saved(Struct, frozen=True):
-    """A storage that is kept for the backward pass: by whom, why, and a shape and dtype it is read under."""
-
-    nbytes: int
-    role: str
-    place: str
-    operation: str
-    reason: str
-    shape: tuple[int, ...]
-    dtype: str
-
-
-class Trace(Struct, frozen=True):
-    """What one run allocates and computes, in bytes and FLOPs (2 per multiply-add of products).
-
-    `peak`: most bytes alive at once that are no parameters, buffers or inputs, and `peak_at` the operation
-    that reached it. `saved`: what the backward pass needs, each storage once. `end`: bytes alive at the end.
-    """
-
-    parameters: int
-    buffers: int
-    inputs: int
-    outputs: int
-    peak: int
-    peak_at: str
-    end: int
-    saved: tuple[Saved, ...]
-    kernels: tuple[Kernel, ...]
-    backward_flops: int
-    assumed: bool
-
-    @property
-    def activations(self) -> int:
-        """Bytes saved that are no parameters, buffers, inputs, or autocast's copies of parameters."""
-        return sum(s.nbytes for s in self.saved if s.role == "activation")
-
-    @property
-    def weight_copies(self) -> int:
-        return sum(s.nbytes for s in self.saved if s.role == "copy")
-
-    @property
-    def flops(self) -> int:
-        return sum(kernel.flops for kernel in self.kernels)
+PLAIN = Mode()
 
 
 class Subject:
-    """A model on shapes, made once from its source and run as often as one likes."""
+    """A model on shapes, made from its emitted source (`archspec.api.source`), to run as often as one likes.
+
+    Raises UnsupportedError A011 where the source asks torch for something that nobody has described, A010
+    where a shape depends on data.
+    """
 
     def __init__(self, source: str, name: str) -> None:
         self.name = name
-        self.scope = imported(source, name)
+        self._scope = imported(source, name)
+        self._models = dict[str, Module]()
 
-    def model(self, mode: Mode) -> Module:
-        """Raises what the source raises."""
-        with running(Run()):
-            model = self.scope[self.scope["__all__"][0]]()
-        for x in (*model.tensors("parameter"), *model.tensors("buffer")):
-            if x.is_floating_point():
-                x.dtype = DTYPES[mode.dtype]
-                x.storage.nbytes = x.nbytes
-        for module in model.modules():
-            object.__setattr__(module, "training", mode.dropout)
-        return model
+    def model(self, dtype: str) -> Module:
+        """The module with parameters and buffers of a floating dtype."""
+        if dtype not in self._models:
+            with running(Run()):
+                model = self._models[dtype] = self._scope[self._scope["__all__"][0]]()
+            for x in (*model.tensors("parameter"), *model.tensors("buffer")):
+                if x.is_floating_point():
+                    x.dtype = DTYPES[dtype]
+                    x.storage.nbytes = x.nbytes
+        return self._models[dtype]
 
-    def trace(self, inputs: Mapping[str, tuple[Sequence[int], str]], mode: Mode = Mode()) -> Trace:
+    def trace(self, inputs: Inputs, mode: Mode = PLAIN) -> Trace:
         """One run with inputs of these shapes and dtypes; those that are left out are absent."""
-        model = self.model(mode)
-        run = Run(device=mode.device, autocast=DTYPES[mode.autocast] if mode.autocast else None)
-        run.picked, run.every = mode.picked, mode.checkpoint
-        with running(run), gradients(mode.gradients):
-            given = {name: _input(shape, dtype) for name, (shape, dtype) in inputs.items()}
+        run, model = _run(mode), self.model(mode.dtype)
+        results, given = self._ran(run, inputs, mode)
+        run.copies.clear()  # as autocast does when it ends
+        return _trace(model, run, given, list(tensors(results)))
+
+    def alive_at_peak(self, inputs: Inputs, mode: Mode = PLAIN) -> tuple[Alive, ...]:
+        """What `Trace.peak` consists of, by running once more."""
+        run = _run(mode)
+        run.top, run.alive = self.trace(inputs, mode).peak, {}
+        self._ran(run, inputs, mode)
+        return run.composed
+
+    def train(self, inputs: Inputs, mode: Mode = PLAIN) -> Training:
+        """One step of training: a run that keeps what the backward pass needs, and that pass."""
+        run, mode = _run(mode), replace(mode, gradients=True)
+        results, _ = self._ran(run, inputs, mode)
+        run.copies.clear()  # autocast ends before the backward pass begins
+        with running(run):
+            backward(list(tensors(results)))
+        trained = sum(x.nbytes for x in self.model(mode.dtype).tensors("parameter"))
+        return Training(run.peak, run.peak_at, trained, tuple(run.kernels))
+
+    def decode(self, prefill: Inputs, step: Inputs, capacity: int, mode: Mode = PLAIN) -> Decoding:
+        """A run of `prefill` that fills a cache with room for `capacity` tokens, and a `step` after it."""
+        run, model = _run(mode), cast("Any", self.model(mode.dtype))
+        model.train(False)
+        with running(run):
+            cache, first, then = model.make_cache(capacity), _given(prefill), _given(step)
             run.counting = True
-            forward = getattr(model, f"loss_{mode.loss}", None) or model.loss if mode.loss else model
-            results = forward(**given)
-            end = run.live
-            return _trace(model, run, list(given.values()), list(_tensors(results)), end)
+            model(**first, cache=cache)
+            run.copies.clear()
+            held = run.peak = run.live
+            run.kernels = []
+            model(**then, cache=cache)
+            run.copies.clear()
+            return Decoding(run.peak - held, run.peak_at, run.live, tuple(run.kernels))
+
+    def _ran(self, run: Run, inputs: Inputs, mode: Mode) -> tuple[Any, list[Tensor]]:
+        """The results of a run, and its inputs."""
+        model = self.model(mode.dtype)
+        model.train(mode.dropout)
+        with running(run), gradients(mode.gradients):
+            given = _given(inputs)
+            run.counting = True
+            return _entry(model, mode.loss)(**given), list(given.values())
 
 
-def _trace(model: Module, run: Run, given: list[Tensor], results: list[Tensor], end: int) -> Trace:
+def _run(mode: Mode) -> Run:
+    autocast = DTYPES[mode.autocast] if mode.autocast else None
+    return Run(device=mode.device, autocast=autocast, every=mode.checkpoint, picked=mode.picked)
+
+
+def _entry(model: Module, loss: str | None) -> Any:
+    """A model's only loss is called `loss`, whatever its name; others `loss_<name>`."""
+    if loss is None:
+        return model
+    return getattr(model, f"loss_{loss}", None) or cast("Any", model).loss
+
+
+def _trace(model: Module, run: Run, given: list[Tensor], results: list[Tensor]) -> Trace:
     nodes = list(reached(results))
     return Trace(
         parameters=sum(x.nbytes for x in model.tensors("parameter")),
@@ -123,7 +117,7 @@ def _trace(model: Module, run: Run, given: list[Tensor], results: list[Tensor], 
         outputs=sum({id(x.storage): x.storage.nbytes for x in results}.values()),
         peak=run.peak,
         peak_at=run.peak_at,
-        end=end,
+        end=run.live,
         saved=tuple(_saved(nodes)),
         kernels=tuple(run.kernels),
         backward_flops=sum(node.flops for node in nodes),
@@ -131,26 +125,20 @@ def _trace(model: Module, run: Run, given: list[Tensor], results: list[Tensor], 
     )
 
 
+def _given(inputs: Inputs) -> dict[str, Tensor]:
+    return {name: _input(shape, dtype) for name, (shape, dtype) in inputs.items()}
+
+
 def _input(shape: Sequence[int], dtype: str) -> Tensor:
-    kind = DTYPES[dtype]
-    strides = layout.contiguous(shape)
-    x = Tensor(shape, strides, kind, Storage(Run(), 0, "", "input"))
+    x = Tensor(shape, layout.contiguous(tuple(shape)), DTYPES[dtype], Storage(0, "input"))
     x.storage.nbytes = x.nbytes
     return x
-
-
-def _tensors(results: Any) -> Iterable[Tensor]:
-    if isinstance(results, Tensor):
-        yield results
-    elif isinstance(results, (tuple, list)):
-        for result in results:
-            yield from _tensors(result)
 
 
 def _saved(nodes: list[Node]) -> Iterable[Saved]:
     seen = set[int]()
     for node in nodes:
-        for reason, storage, dtype, shape in node.saved:
+        for reason, storage, shape, dtype in node.saved:
             if id(storage) not in seen:
                 seen.add(id(storage))
-                yield Saved(storage.nbytes, storage.role, node.place, node.name, reason, tuple(shape), dtype)
+                yield Saved(storage.nbytes, storage.role, node.place, node.name, reason, shape, dtype.name)

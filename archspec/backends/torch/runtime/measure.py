@@ -45,11 +45,10 @@ class LiveBytes(TorchDispatchMode):
     ) -> Any:
         results = func(*args, **(kwargs or {}))
         for x in tensors(results):
-            self._see(x.untyped_storage(), str(func))
+            self._see(key_of(x), x.untyped_storage(), str(func))
         return results
 
-    def _see(self, storage: torch.UntypedStorage, name: str) -> None:
-        key = storage._cdata  # pyright: ignore[reportPrivateUsage]  # what a storage is, whoever refers to it
+    def _see(self, key: int, storage: torch.UntypedStorage, name: str) -> None:
         if key in self.known:
             return
         self.known.add(key)
@@ -97,8 +96,7 @@ def measure_saved(
     kept = dict[int, tuple[tuple[str, tuple[int, ...], str], int]]()
 
     def pack(x: Tensor) -> Tensor:
-        storage = x.untyped_storage()
-        key = storage._cdata  # pyright: ignore[reportPrivateUsage]  # as above
+        storage, key = x.untyped_storage(), key_of(x)
         if key not in kept:
             role = roles.get(key, "activation")
             kept[key] = (role, tuple(x.shape), str(x.dtype).removeprefix("torch.")), storage.nbytes()
@@ -113,7 +111,39 @@ def measure_saved(
     return measured
 
 
+def measure_step(
+    module: nn.Module, inputs: Mapping[str, Tensor], run: Callable[..., Any] | None = None
+) -> Measured:
+    """One run and its backward pass, from a gradient of ones of each result, for peak and FLOPs.
+
+    Parameters have gradients already, which are known and added to, as from a second step on. While live
+    bytes are counted torch adds no two gradients of an activation in place: the peak may be one such less.
+    """
+    measured = Measured()
+    for x in module.parameters():
+        x.grad = torch.zeros_like(x)
+    known = {key_of(x.grad) for x in module.parameters() if x.grad is not None}
+    with LiveBytes(known | set(_roles(module, inputs))) as live:
+        _step(run or module, inputs)
+    with FlopCounterMode(display=False) as counter:
+        _step(run or module, inputs)
+    module.zero_grad()
+    measured.peak, measured.peak_at, measured.end = live.peak, live.peak_at, live.live
+    measured.flops = counter.get_total_flops()
+    return measured
+
+
+def _step(run: Callable[..., Any], inputs: Mapping[str, Tensor]) -> None:
+    results = [x for x in tensors(run(**inputs)) if x.requires_grad]
+    torch.autograd.backward(results, [torch.ones_like(x) for x in results])
+
+
+def key_of(x: Tensor) -> int:
+    """What a storage is, whoever refers to it."""
+    return x.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]  # nothing public says it
+
+
 def _roles(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[int, str]:
     named = [("parameter", x) for x in module.parameters()] + [("buffer", x) for x in module.buffers()]
     given = [*named, *(("input", x) for x in inputs.values())]
-    return {x.untyped_storage()._cdata: role for role, x in given}  # pyright: ignore[reportPrivateUsage]
+    return {key_of(x): role for role, x in given}

@@ -2,8 +2,12 @@
 
 from archspec.backends.torch.fake.functions import (
     attention,
+    convolution,
+    copies,
     create,
+    einsum,
     index,
+    join,
     loss,
     norm,
     pointwise,
@@ -15,15 +19,6 @@ from archspec.backends.torch.fake.functions import (
 )
 
 __all__ = [
-    "attention",
-    "create",
-    "index",
-    "loss",
-    "norm",
-    "pointwise",
-    "product",
-    "reduce",
-    "spatial",
-    "training",
-    "views",
-]
+    "attention", "convolution", "copies", "create", "einsum", "index", "join", "loss", "norm", "pointwise",
+    "product", "reduce", "spatial", "training", "views",
+]  # fmt: skip

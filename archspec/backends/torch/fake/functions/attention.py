@@ -6,14 +6,17 @@ import math
 from typing import Any
 
 from archspec.backends.torch.fake import dtypes, layout
+from archspec.backends.torch.fake.functions.copies import cast
 from archspec.backends.torch.fake.functions.create import ones, tensor
-from archspec.backends.torch.fake.functions.index import repeat_interleave, tril
+from archspec.backends.torch.fake.functions.join import repeat_interleave, tril
 from archspec.backends.torch.fake.functions.pointwise import add, mul, where
 from archspec.backends.torch.fake.functions.product import matmul
 from archspec.backends.torch.fake.functions.training import autocast, dropout
-from archspec.backends.torch.fake.functions.views import cast, transpose
+from archspec.backends.torch.fake.functions.views import transpose
+from archspec.backends.torch.fake.make import made
+from archspec.backends.torch.fake.registry import function
 from archspec.backends.torch.fake.run import current, uncast
-from archspec.backends.torch.fake.tensor import Tensor, function, made
+from archspec.backends.torch.fake.tensor import Tensor
 
 
 @function("scaled_dot_product_attention")
@@ -22,6 +25,8 @@ def attention(
     is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
 ) -> Tensor:  # fmt: skip
     q, k, v, attn_mask = autocast(q, k, v, attn_mask)
+    if not q.numel():  # nobody asks: the keys are not read
+        return made("zeros", (v,), (*q.shape[:-1], v.shape[-1]), q.dtype, saves=[("value", v)])
     if attn_mask is not None and attn_mask.dtype == dtypes.bool_:
         attn_mask = _as_bias(attn_mask, q)
     fused = q.shape[-1] == v.shape[-1] or current().device == "cuda"
@@ -53,7 +58,7 @@ def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     operands = (q, k, v) if mask is None else (q, k, v, mask)
     return made(
         "scaled_dot_product_attention", operands, shape, q.dtype,
-        strides=layout.elementwise(shape, [(q.shape, q.strides)]) if shape == q.shape else None,
+        strides=layout.elementwise(shape, ((q.shape, q.strides),)) if shape == q.shape else None,
         saves=kept, flops=2 * pairs * (width + v.shape[3]), backward=2 * pairs * (3 * width + 2 * v.shape[3]),
     )  # fmt: skip
 

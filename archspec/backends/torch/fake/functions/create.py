@@ -6,9 +6,12 @@ from typing import Any
 
 from archspec.backends.torch.fake import dtypes
 from archspec.backends.torch.fake.dtypes import DType
-from archspec.backends.torch.fake.functions.views import kept_strides, whole
+from archspec.backends.torch.fake.functions.copies import kept_strides
+from archspec.backends.torch.fake.functions.views import whole
+from archspec.backends.torch.fake.make import made
+from archspec.backends.torch.fake.registry import function
 from archspec.backends.torch.fake.run import current
-from archspec.backends.torch.fake.tensor import Tensor, function, made
+from archspec.backends.torch.fake.tensor import Tensor
 
 
 def _new(name: str, sizes: tuple[Any, ...], dtype: DType | None) -> Tensor:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
 
-from archspec.backends.torch.fake import dtypes
-from archspec.backends.torch.fake.functions.pointwise import mul, square
-from archspec.backends.torch.fake.functions.reduce import sum_
+from archspec.backends.torch.fake import dtypes, layout
+from archspec.backends.torch.fake.functions.copies import cast, contiguous
+from archspec.backends.torch.fake.functions.pointwise import mul, rsqrt, square
+from archspec.backends.torch.fake.functions.reduce import mean
 from archspec.backends.torch.fake.functions.training import in_fp32
-from archspec.backends.torch.fake.functions.views import cast, contiguous
+from archspec.backends.torch.fake.make import made
+from archspec.backends.torch.fake.registry import function
 from archspec.backends.torch.fake.run import current
-from archspec.backends.torch.fake.tensor import FUNCTIONS, Tensor, function, made
+from archspec.backends.torch.fake.tensor import Tensor
 
 
 def _statistics(x: Tensor, weights: Sequence[Tensor], shape: Sequence[int]) -> list[Tensor]:
@@ -30,7 +30,13 @@ def _normed(
     mean, rstd = _statistics(x, given, statistics)
     kept = given if keeps_bias else given[:1]
     saves = [("input", x), *(("weight", p) for p in kept), ("mean", mean), ("rstd", rstd)]
-    return made(name, (x, *given), x.shape, x.dtype, saves=saves)
+    strides = _kept(x) if name == "native_group_norm" else None
+    return made(name, (x, *given), x.shape, x.dtype, strides=strides, saves=saves)
+
+
+def _kept(x: Tensor) -> tuple[int, ...] | None:
+    """Channels of a grid that lie side by side do so in the result."""
+    return x.strides if x.dim() == 4 and layout.is_channels_last(x.shape, x.strides) else None
 
 
 @function("layer_norm")
@@ -50,7 +56,8 @@ def layer_norm(
 def group_norm(
     x: Tensor, groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    x = contiguous(in_fp32(x))
+    x = in_fp32(x)
+    x = x if x.dim() == 4 and layout.is_channels_last(x.shape, x.strides) else contiguous(x)
     return _normed("native_group_norm", x, (weight, bias), (x.shape[0], groups), False)
 
 
@@ -63,13 +70,8 @@ def batch_norm(
     batch = [made(name, (), (size,), x.dtype, differentiable=False) for name in ("save_mean", "save_invstd")]
     given = [p for p in (weight, bias) if p is not None]
     saves = [("input", x), *(("weight", p) for p in given[:1]), ("running_mean", mean), ("running_var", var)]
-    return made(
-        "native_batch_norm",
-        (x, *given),
-        x.shape,
-        x.dtype,
-        saves=[*saves, *(("batch statistics", b) for b in batch)],
-    )
+    saves += [("batch statistics", b) for b in batch]
+    return made("native_batch_norm", (x, *given), x.shape, x.dtype, strides=_kept(x), saves=saves)
 
 
 @function("rms_norm")
@@ -81,17 +83,11 @@ def rms_norm(
     wide = cast(x, dtypes.float32) if given.itemsize == 2 else x
     axes = list(range(x.dim() - len(shape), x.dim()))
     squares = square(wide)
-    variance = sum_(squares, axes, keepdim=True)
-    scale = FUNCTIONS["rsqrt"](variance)
+    variance = mean(squares, axes, keepdim=True)
+    scale = rsqrt(variance)
     del squares, variance
     y = mul(wide, scale)
     y = y if weight is None else mul(y, weight)
+    y = contiguous(y)
     del wide
-    return cast(contiguous(y), given)
-
-
-def count(shape: Sequence[int]) -> int:
-    return math.prod(shape)
-
-
-__all__: Any = ["batch_norm", "group_norm", "layer_norm", "rms_norm"]
+    return cast(y, given)

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from archspec.backends.torch.fake import dtypes, layout
 from archspec.backends.torch.fake.dtypes import DType
+from archspec.backends.torch.fake.functions.create import tensor
+from archspec.backends.torch.fake.make import Saves, made, ran
+from archspec.backends.torch.fake.registry import function
 from archspec.backends.torch.fake.run import current
-from archspec.backends.torch.fake.tensor import Tensor, function, made
-
-Saves = Sequence[tuple[str, Tensor | None]]
+from archspec.backends.torch.fake.tensor import Tensor
 
 
-def elementwise(name: str, operands: Sequence[Any], saves: Saves = (), dtype: DType | None = None) -> Tensor:
+def elementwise(
+    name: str, operands: Sequence[Any], saves: Saves = (), dtype: DType | None = None, detail: Any = None
+) -> Tensor:
     """A result of broadcasting; operands may be Python numbers."""
     tensors = [x for x in operands if isinstance(x, Tensor)]
-    if len(tensors) == 1 and dtype is None and tensors[0].is_contiguous():
-        x = tensors[0]
-        out = made(name, tensors, x.shape, _dtype(operands, x), saves=saves)
+    first = tensors[0]
+    if len(tensors) == 1 and first.is_contiguous():
+        shape, strides = first.shape, first.strides
     else:
-        shape = layout.broadcast(*(x.shape for x in tensors))
-        strides = layout.elementwise(shape, [(x.shape, x.strides) for x in tensors])
-        wanted = dtype or dtypes.mixed(operands, current().default)
-        out = made(name, tensors, shape, wanted, strides=strides, saves=saves)
+        shape = layout.broadcast(*[x.shape for x in tensors])
+        strides = layout.elementwise(shape, tuple([(x.shape, x.strides) for x in tensors]))
+    if dtype is None:
+        dtype = first.dtype if len(operands) == 1 else dtypes.mixed(operands, current().default)
+    out = made(name, tensors, shape, dtype, strides=strides, saves=saves, detail=detail)
     known = [x.filled for x in tensors if x.filled is not None and x.shape == out.shape]
     out.filled = min(known) if known else None
     return out
-
-
-def _dtype(operands: Sequence[Any], x: Tensor) -> DType:
-    return x.dtype if len(operands) == 1 else dtypes.mixed(operands, current().default)
 
 
 def saved(**operands: Any) -> list[tuple[str, Tensor | None]]:
@@ -42,7 +42,7 @@ def grad(x: Any) -> bool:
     return isinstance(x, Tensor) and x.requires_grad
 
 
-# of one operand: what the derivative reads
+# Of one operand: what the derivative reads, the operand or the result.
 
 _ONE: dict[str, Literal["x", "y", ""]] = {
     **dict.fromkeys(("exp", "expm1", "sigmoid", "tanh", "sqrt", "rsqrt", "reciprocal", "relu"), "y"),
@@ -50,43 +50,56 @@ _ONE: dict[str, Literal["x", "y", ""]] = {
     **dict.fromkeys(("hardswish", "elu", "selu"), "x"),
     **dict.fromkeys(("neg", "sign", "round", "floor", "ceil"), ""),
 }  # fmt: skip
+_OF_WHOLE_NUMBERS = frozenset(("neg", "abs", "sign", "round", "floor", "ceil", "relu"))
 
 
-def _one(name: str, reads: Literal["x", "y", ""]) -> None:
-    def apply(x: Tensor, *_: Any, **__: Any) -> Tensor:
+def _one(name: str, reads: Literal["x", "y", ""]) -> Callable[..., Tensor]:
+    def apply(x: Tensor) -> Tensor:
         saves: Saves = [("input", x)] if reads == "x" else [("result", None)] if reads == "y" else []
-        floats = name in ("neg", "abs", "sign", "round", "floor", "ceil", "relu") or x.is_floating_point()
-        return elementwise(name, (x,), saves, None if floats else current().default)
+        stays = x.dtype.is_floating_point or name in _OF_WHOLE_NUMBERS
+        return elementwise(name, (x,), saves, None if stays else current().default)
 
-    function(name)(apply)
-
-
-for _name, _reads in _ONE.items():
-    _one(_name, _reads)
+    return function(name)(apply)
 
 
-@function()
+_ALL_OF_ONE = {name: _one(name, reads) for name, reads in _ONE.items()}
+absolute, neg, reciprocal, rsqrt, sin, cos = (
+    _ALL_OF_ONE[name] for name in ("abs", "neg", "reciprocal", "rsqrt", "sin", "cos")
+)
+
+
+@function("gelu")
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     return elementwise("gelu", (x,), [("input", x)])
 
 
-@function()
+@function("leaky_relu")
+def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
+    return elementwise("leaky_relu", (x,), [("input", x)])
+
+
+@function("square")
 def square(x: Tensor) -> Tensor:
     return elementwise("pow", (x,), [("input", x)])
 
 
-@function("logical_not", "bitwise_not")
+@function("logical_not")
 def logical_not(x: Tensor) -> Tensor:
+    return elementwise("logical_not", (x,), dtype=dtypes.bool_)
+
+
+@function("bitwise_not")
+def bitwise_not(x: Tensor) -> Tensor:
     return elementwise("bitwise_not", (x,))
 
 
 @function("clamp")
 def clamp(x: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    numbers = [bound for bound in (min, max) if bound is not None]
-    return elementwise("clamp", (x, *numbers), [("input", x)])
+    bounds = [bound for bound in (min, max) if bound is not None]
+    return elementwise("clamp", (x, *bounds), saved(self=x))
 
 
-# of two
+# Of two operands.
 
 
 @function("add")
@@ -96,7 +109,7 @@ def add(a: Any, b: Any) -> Tensor:
 
 @function("sub")
 def sub(a: Any, b: Any) -> Tensor:
-    return elementwise("sub", (a, b))
+    return elementwise("sub" if isinstance(a, Tensor) else "rsub", (a, b))
 
 
 @function("mul")
@@ -108,24 +121,24 @@ def mul(a: Any, b: Any) -> Tensor:
 @function("div")
 def div(a: Any, b: Any) -> Tensor:
     if not isinstance(a, Tensor):
-        inverse = FUNCTION_RECIPROCAL(b)
-        return mul(inverse, a)
+        return mul(reciprocal(b), a)
     kept = saved(other=b) + saved(self=a if grad(b) else None)
-    floats = any(isinstance(x, Tensor) and x.is_floating_point() for x in (a, b)) or isinstance(b, float)
+    floats = isinstance(b, float) or any(isinstance(x, Tensor) and x.is_floating_point() for x in (a, b))
     return elementwise("div", (a, b), kept, None if floats else current().default)
 
 
-def FUNCTION_RECIPROCAL(x: Tensor) -> Tensor:
-    return elementwise("reciprocal", (x,), [("result", None)])
-
-
-@function("floordiv", "mod")
-def floordiv(a: Any, b: Any) -> Tensor:
+@function("floor_divide")
+def floor_divide(a: Any, b: Any) -> Tensor:
     return elementwise("floor_divide", (a, b))
 
 
+@function("remainder")
+def remainder(a: Any, b: Any) -> Tensor:
+    return elementwise("remainder", (a, b))
+
+
 @function("pow")
-def pow_(a: Any, b: Any) -> Tensor:
+def power(a: Any, b: Any) -> Tensor:
     if not isinstance(b, Tensor):
         return elementwise("pow", (a, b), saved(self=a))
     return elementwise("pow", (a, b), [*saved(self=a, exponent=b), ("result", None)])
@@ -139,28 +152,26 @@ def maximum(a: Tensor, b: Tensor) -> Tensor:
 @function("addcmul")
 def addcmul(x: Tensor, a: Tensor, b: Tensor, value: float = 1, out: Tensor | None = None) -> Tensor:
     if out is not None:
-        return out
+        return written("addcmul", out, (x, a, b))
     kept = saved(tensor2=b if grad(a) else None) + saved(tensor1=a if grad(b) else None)
     return elementwise("addcmul", (x, a, b), kept)
 
 
-def _comparison(name: str) -> None:
-    function(name)(lambda a, b: elementwise(name, (a, b), dtype=dtypes.bool_))
+def _comparison(name: str) -> Callable[[Any, Any], Tensor]:
+    return lambda a, b: elementwise(name, (a, b), dtype=dtypes.bool_)
 
 
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-    _comparison(_name)
+    function(_name)(_comparison(_name))
 
 
-@function("and", "or")
-def logic(a: Any, b: Any) -> Tensor:
+@function("bitwise_and", "bitwise_or")
+def bitwise(a: Any, b: Any) -> Tensor:
     return elementwise("bitwise_and", (a, b))
 
 
 @function("where")
 def where(condition: Tensor, a: Any, b: Any) -> Tensor:
-    from archspec.backends.torch.fake.functions.create import tensor
-
     wanted = dtypes.mixed((a, b), current().default)
     branches = [x if isinstance(x, Tensor) else tensor(x, dtype=wanted) for x in (a, b)]
     return elementwise("where", (condition, *branches), [("condition", condition)], wanted)
@@ -168,9 +179,24 @@ def where(condition: Tensor, a: Any, b: Any) -> Tensor:
 
 @function("masked_fill")
 def masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor:
-    return elementwise("masked_fill", (x, mask), [("mask", mask)], x.dtype)
+    shape = layout.broadcast(x.shape, mask.shape)
+    return made("masked_fill", (x, mask), shape, x.dtype, saves=[("mask", mask)])
 
 
-@function("add_", "sub_", "mul_", "div_", "clamp_")
-def in_place(x: Tensor, *_: Any, **__: Any) -> Tensor:
-    return x
+def written(name: str, out: Tensor, operands: Sequence[Any]) -> Tensor:
+    """An operation that writes into a tensor that is there."""
+    run = current()
+    if run.counting:
+        ran(run, name, [x for x in operands if isinstance(x, Tensor)], out)
+    return out
+
+
+def _in_place(name: str) -> Callable[..., Tensor]:
+    def apply(x: Tensor, *operands: Any) -> Tensor:
+        return written(name, x, (x, *operands))
+
+    return apply
+
+
+for _name in ("add_", "sub_", "mul_", "div_"):
+    function(_name)(_in_place(_name))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from archspec.backends.torch.fake import dtypes, layout
+from archspec.backends.torch.fake import dtypes
 from archspec.backends.torch.fake.dtypes import DType
-from archspec.backends.torch.fake.functions.views import cast, kept_strides
+from archspec.backends.torch.fake.functions.copies import cast, kept_strides
+from archspec.backends.torch.fake.make import axes_of, made
+from archspec.backends.torch.fake.registry import function
 from archspec.backends.torch.fake.run import current
-from archspec.backends.torch.fake.tensor import Tensor, axes_of, function, made
+from archspec.backends.torch.fake.tensor import Tensor
 
 
 class Found(NamedTuple):
@@ -19,17 +21,11 @@ class Found(NamedTuple):
     indices: Tensor
 
 
-def folded(x: Tensor, axes: Any, keep: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The shape and strides of a reduction over `axes`."""
-    gone = set(axes_of(x, axes))
-    kept = tuple(1 if i in gone else size for i, size in enumerate(x.shape))
-    strides = (
-        layout.elementwise(kept, [(kept, x.strides)]) if not x.is_contiguous() else layout.contiguous(kept)
-    )
+def folded(x: Tensor, axes: frozenset[int], keep: bool) -> tuple[int, ...]:
+    """The shape of a reduction over `axes`."""
     if keep:
-        return kept, strides
-    left = [i for i in range(x.dim()) if i not in gone]
-    return tuple(kept[i] for i in left), tuple(strides[i] for i in left)
+        return tuple(1 if i in axes else size for i, size in enumerate(x.shape))
+    return tuple(size for i, size in enumerate(x.shape) if i not in axes)
 
 
 def reduced(
@@ -40,12 +36,17 @@ def reduced(
     saves: Sequence[tuple[str, Tensor | None]] = (),
     **options: Any,
 ) -> Tensor:
-    shape, strides = folded(x, axes, keep)
+    gone = frozenset(axes_of(x, axes))
     dtype: DType = options.pop("dtype", None) or x.dtype
-    return made(name, (x,), shape, dtype, strides=strides, saves=saves, **options)
+    return made(name, (x,), folded(x, gone, keep), dtype, saves=saves, detail=gone, **options)
 
 
-@function("sum", "mean")
+@function("mean")
+def mean(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: DType | None = None) -> Tensor:
+    return reduced("mean", x, dim, keepdim, dtype=dtype)
+
+
+@function("sum")
 def sum_(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: DType | None = None) -> Tensor:
     wanted = dtype or (x.dtype if x.is_floating_point() else dtypes.int64)
     return reduced("sum", x, dim, keepdim, dtype=wanted)
@@ -56,9 +57,14 @@ def amax(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: DType | None 
     return reduced("amax", x, dim, keepdim, [("self", x), ("result", None)], dtype=dtype)
 
 
-@function("var", "std")
+@function("var")
 def var(x: Tensor, dim: Any = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     return reduced("var", x, dim, keepdim, [("self", x)])
+
+
+@function("std")
+def std(x: Tensor, dim: Any = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+    return reduced("std", x, dim, keepdim, [("self", x), ("result", None)])
 
 
 @function("max", "min")
@@ -89,14 +95,20 @@ def topk(x: Tensor, k: int, dim: int = -1) -> Found:
 
 @function("argsort")
 def argsort(x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-    made("sort values", (x,), x.shape, x.dtype, differentiable=False)
-    return made("argsort", (x,), x.shape, dtypes.int64, differentiable=False)
+    values = made("sort values", (x,), x.shape, x.dtype, differentiable=False)
+    places = made("argsort", (x,), x.shape, dtypes.int64, strides=kept_strides(x), differentiable=False)
+    del values  # which it makes too
+    return places
 
 
-@function("cumsum", "cumprod")
+@function("cumsum")
 def cumsum(x: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
-    wanted = dtype or (x.dtype if x.is_floating_point() else dtypes.int64)
-    return made("cumsum", (x,), x.shape, wanted, strides=kept_strides(x))
+    return made("cumsum", (x,), x.shape, dtype or (x.dtype if x.is_floating_point() else dtypes.int64))
+
+
+@function("cumprod")
+def cumprod(x: Tensor, dim: int) -> Tensor:
+    return made("cumprod", (x,), x.shape, x.dtype, saves=[("self", x), ("result", None)])
 
 
 @function("cummax", "cummin")

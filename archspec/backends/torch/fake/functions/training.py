@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from archspec.backends.torch.fake import dtypes
+from archspec.backends.torch.fake.functions.copies import cast, detach
 from archspec.backends.torch.fake.functions.pointwise import mul
-from archspec.backends.torch.fake.functions.views import cast, detach
+from archspec.backends.torch.fake.make import made, remember
+from archspec.backends.torch.fake.node import reached
+from archspec.backends.torch.fake.registry import function
 from archspec.backends.torch.fake.run import current
-from archspec.backends.torch.fake.tensor import Tensor, function, made, reached, remember
-
-COPIES: WeakKeyDictionary[Any, Tensor] = WeakKeyDictionary()
+from archspec.backends.torch.fake.tensor import Tensor
+from archspec.backends.torch.fake.tensor import tensors as found
 
 
 @function("dropout")
@@ -27,23 +29,23 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = Fa
 
 
 def autocast(*operands: Any) -> Any:
-    """The operands of a product in autocast's dtype. Copies of parameters are made once."""
+    """The operands of a product in autocast's dtype, the last first. Copies of parameters are made once."""
     wanted = current().autocast
     if wanted is None:
         return operands
-    return tuple(_narrowed(x, wanted) for x in operands)
+    return tuple([_narrowed(x, wanted) for x in reversed(operands)])[::-1]
 
 
 def _narrowed(x: Any, wanted: dtypes.DType) -> Any:
     if not isinstance(x, Tensor) or x.dtype != dtypes.float32:
         return x
-    if x.storage.role != "parameter" or x.node is not None:
+    if x.storage.role != "parameter" or x.node is not None or not x.requires_grad:
         return cast(x, wanted)
-    key = x.storage
-    if key not in COPIES:
-        COPIES[key] = cast(x, wanted)
-        COPIES[key].storage.role = "copy"
-    return COPIES[key]
+    copies = current().copies
+    if x.storage not in copies:
+        copies[x.storage] = cast(x, wanted)
+        copies[x.storage].storage.role = "copy"
+    return copies[x.storage]
 
 
 def in_fp32(x: Tensor) -> Tensor:
@@ -53,22 +55,34 @@ def in_fp32(x: Tensor) -> Tensor:
 
 
 @function("checkpoint")
-def checkpoint(step: Callable[..., Any], *operands: Any, **_: Any) -> Any:
+def checkpoint(
+    step: Callable[..., Any], *operands: Any, use_reentrant: bool = False, preserve_rng_state: bool = True
+) -> Any:
     """What goes in is kept, and what is inside is computed again (Chen et al. 2016): up to the last tensor
     that the backward pass needs, as torch's form without reentry does.
     """
     run, tensors = current(), [x for x in operands if isinstance(x, Tensor)]
     if not run.grad:
         return step(*operands)
-    inner = [detach(x) for x in tensors]
-    for mine, given in zip(inner, tensors, strict=True):
-        mine.requires_grad = given.requires_grad
-    before, handed = run.flops, iter(inner)
-    results = step(*(next(handed) if isinstance(x, Tensor) else x for x in operands))
-    again = run.needed - before
-    for out in results if isinstance(results, tuple) else (results,):
-        if out.node is not None:
-            flops = sum(node.flops for node in reached([out])) + again
-            remember(out, "checkpoint", tensors, [("operand", x) for x in tensors], flops)
-            again = 0
+    before, (results, _) = run.flops, _inside(step, operands)
+    differentiable = [out for out in found(results) if out.node is not None]
+    flops = run.needed - before + sum(node.flops for node in reached(differentiable))
+    if differentiable:
+        kept = [("operand", x) for x in tensors]
+        node = remember(differentiable[0], "checkpoint", tensors, kept, flops)
+        node.again = partial(_inside, step, [detach(x) if isinstance(x, Tensor) else x for x in operands])
+        for slot, out in enumerate(differentiable):
+            out.node, out.slot = node, slot
     return results
+
+
+def _inside(step: Callable[..., Any], operands: Any) -> tuple[Any, list[Tensor]]:
+    """The step on operands whose gradients end there, and these."""
+    inner = [_leaf(x) if isinstance(x, Tensor) else x for x in operands]
+    return step(*inner), [x for x in inner if isinstance(x, Tensor)]
+
+
+def _leaf(x: Tensor) -> Tensor:
+    leaf = detach(x)
+    leaf.requires_grad = x.requires_grad
+    return leaf

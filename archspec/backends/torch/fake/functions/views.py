@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from archspec.backends.torch.fake import layout
-from archspec.backends.torch.fake.dtypes import DType
+from archspec.backends.torch.fake.make import made, remember, view
+from archspec.backends.torch.fake.registry import function
 from archspec.backends.torch.fake.run import current
-from archspec.backends.torch.fake.tensor import Tensor, function, made, view
+from archspec.backends.torch.fake.tensor import Tensor
 
 
 def whole(given: Sequence[Any]) -> tuple[int, ...]:
     """Sizes, given one by one or as one sequence."""
-    sizes = given[0] if len(given) == 1 and isinstance(given[0], (tuple, list)) else given
-    return tuple(int(size) for size in sizes)
+    if len(given) == 1 and isinstance(given[0], (tuple, list)):
+        given = cast("Sequence[Any]", given[0])
+    return tuple(map(int, given))
 
 
 def filled_in(count: int, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -56,7 +58,7 @@ def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
 @function("permute")
 def permute(x: Tensor, *axes: Any) -> Tensor:
     order = [axis % x.dim() for axis in whole(axes)]
-    return view("permute", x, [x.shape[a] for a in order], tuple(x.strides[a] for a in order))
+    return view("permute", x, [x.shape[a] for a in order], tuple([x.strides[a] for a in order]), order)
 
 
 @function("transpose", "swapaxes")
@@ -103,32 +105,46 @@ def _steps(shape: Sequence[int], x: Tensor, lead: int) -> list[int]:
     return [ahead if shape[i] == 1 else 0 for i in range(lead)]
 
 
+def cut(x: Tensor, axis: int, size: int, step: int = 1) -> tuple[Sequence[int], tuple[int, ...]]:
+    """The shape and strides of `size` places on an axis."""
+    strides = (*x.strides[:axis], x.strides[axis] * step, *x.strides[axis + 1 :])
+    return (*x.shape[:axis], size, *x.shape[axis + 1 :]), strides
+
+
 @function("narrow")
-def narrow(x: Tensor, axis: int, start: int, length: int) -> Tensor:
-    axis %= x.dim()
-    return view("slice", x, (*x.shape[:axis], length, *x.shape[axis + 1 :]), x.strides)
+def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+    return view("slice", x, *cut(x, dim % x.dim(), length))
 
 
 @function("select")
-def select(x: Tensor, axis: int, index: int) -> Tensor:
-    axis %= x.dim()
-    out = view(
-        "select", x, (*x.shape[:axis], *x.shape[axis + 1 :]), (*x.strides[:axis], *x.strides[axis + 1 :])
-    )
-    if x.filled is not None and x.filled >= 0:  # taken as spread evenly over the axis
-        current().assumed = True
-        share, more = divmod(x.filled, x.shape[axis])
-        out.filled = share + (index % x.shape[axis] < more)
+def select(x: Tensor, dim: int, index: int) -> Tensor:
+    axis = dim % x.dim()
+    out = view("select", x, *_without(x, axis))
+    out.filled = _share(x, axis, index)
     return out
+
+
+def _without(x: Tensor, axis: int) -> tuple[Sequence[int], tuple[int, ...]]:
+    return (*x.shape[:axis], *x.shape[axis + 1 :]), (*x.strides[:axis], *x.strides[axis + 1 :])
+
+
+def _share(x: Tensor, axis: int, index: int) -> int | None:
+    """What is filled is taken as spread evenly over the axis."""
+    if x.filled is None or x.filled < 0:
+        return None
+    current().assumed = True
+    share, more = divmod(x.filled, x.shape[axis])
+    return share + (index % x.shape[axis] < more)
 
 
 @function("split")
 def split(x: Tensor, sizes: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    total = x.shape[dim]
+    axis = dim % x.dim()
+    total = x.shape[axis]
     if isinstance(sizes, int):
         step = sizes
         sizes = [min(step, total - start) for start in range(0, total, step)]
-    return tuple(narrow(x, dim, 0, size) for size in sizes)
+    return _pieces("split", x, axis, [cut(x, axis, size) for size in sizes])
 
 
 @function("chunk")
@@ -138,63 +154,39 @@ def chunk(x: Tensor, count: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 @function("unbind")
 def unbind(x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    return tuple(select(x, dim, i) for i in range(x.shape[dim]))
+    axis = dim % x.dim()
+    if x.filled is not None:
+        return tuple(select(x, axis, i) for i in range(x.shape[axis]))
+    return _pieces("unbind", x, axis, [_without(x, axis)] * x.shape[axis])
+
+
+def _pieces(
+    name: str, x: Tensor, axis: int, layouts: Sequence[tuple[Sequence[int], tuple[int, ...]]]
+) -> tuple[Tensor, ...]:
+    """Views of one operation. Without gradients those that lie alike are one: nothing tells them apart."""
+    if not (x.requires_grad and current().grad):
+        alike = {kind: Tensor(*kind, x.dtype, x.storage) for kind in set(layouts)}
+        return tuple(alike[kind] for kind in layouts)
+    pieces = tuple(Tensor(*kind, x.dtype, x.storage) for kind in layouts)
+    node = remember(pieces[0], name, (x,), (), 0, (axis, [kind[0] for kind in layouts]))
+    for slot, piece in enumerate(pieces):
+        piece.node, piece.slot, piece.requires_grad = node, slot, True
+    return pieces
 
 
 @function("unfold")
-def unfold(x: Tensor, dim: int, size: int, step: int) -> Tensor:
-    axis = dim % x.dim()
+def unfold(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    axis = dimension % x.dim()
     count = (x.shape[axis] - size) // step + 1
-    strides = (*x.strides[:axis], x.strides[axis] * step, *x.strides[axis + 1 :], x.strides[axis])
-    return view("unfold", x, (*x.shape[:axis], count, *x.shape[axis + 1 :], size), strides)
+    shape, strides = cut(x, axis, count, step)
+    return view("unfold", x, (*shape, size), (*strides, x.strides[axis]))
 
 
-@function("detach")
-def detach(x: Tensor) -> Tensor:
-    out = Tensor(x.shape, x.strides, x.dtype, x.storage)
-    out.filled = x.filled
-    return out
-
-
-@function("clone")
-def clone(x: Tensor, memory_format: object = None) -> Tensor:
-    return made("clone", (x,), x.shape, x.dtype, strides=kept_strides(x))
-
-
-@function("contiguous")
-def contiguous(x: Tensor) -> Tensor:
-    return x if x.is_contiguous() else made("clone", (x,), x.shape, x.dtype)
-
-
-@function("to")
-def to(x: Tensor, *args: Any, dtype: DType | None = None, **_: Any) -> Tensor:
-    for given in args:
-        dtype = given if isinstance(given, DType) else given.dtype if isinstance(given, Tensor) else dtype
-    return cast(x, dtype or x.dtype)
-
-
-def cast(x: Tensor, dtype: DType) -> Tensor:
-    """The tensor itself where it has the dtype."""
-    if x.dtype == dtype:
-        return x
-    out = made("_to_copy", (x,), x.shape, dtype, strides=kept_strides(x))
-    out.filled = x.filled
-    return out
-
-
-def kept_strides(x: Tensor) -> tuple[int, ...]:
-    """The strides of a copy that keeps the memory format."""
-    return (
-        x.strides
-        if layout.is_dense(x.shape, x.strides)
-        else layout.elementwise(x.shape, [(x.shape, x.strides)])
-    )
-
-
-for _name, _dtype in {
-    "float": "float32", "long": "int64", "int": "int32", "bool": "bool", "double": "float64",
-    "half": "float16", "bfloat16": "bfloat16",
-}.items():  # fmt: skip
-    from archspec.backends.torch.fake.dtypes import DTYPES
-
-    function(_name)(lambda x, to=DTYPES[_dtype]: cast(x, to))
+@function("diagonal")
+def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """`offset` moves the start, which no shape shows, and shortens the diagonal."""
+    a, b = dim1 % x.dim(), dim2 % x.dim()
+    size = max(0, min(x.shape[a] + min(offset, 0), x.shape[b] - max(offset, 0)))
+    rest = [i for i in range(x.dim()) if i not in (a, b)]
+    shape, strides = [x.shape[i] for i in rest], [x.strides[i] for i in rest]
+    return view("diagonal", x, (*shape, size), (*strides, x.strides[a] + x.strides[b]))
