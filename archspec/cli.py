@@ -25,7 +25,25 @@ from archspec.version import VERSION
 
 @click.group(
     cls=Program,
-    commands=[check, show, diff, new, import_, build, run, export, analyze, compare, scale, plan, profile, list_, schema, explain, fmt],
+    commands=[
+        check,
+        show,
+        diff,
+        new,
+        import_,
+        build,
+        run,
+        export,
+        analyze,
+        compare,
+        scale,
+        plan,
+        profile,
+        list_,
+        schema,
+        explain,
+        fmt,
+    ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(VERSION, prog_name="archspec")

@@ -8,24 +8,33 @@ only moves a view takes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from math import prod
+from typing import TypeAlias
 
 from msgspec import Struct
 
 from archspec.analysis.pairs import pairs
 from archspec.analysis.routing import routing
+from archspec.analysis.sharding.activations import activations
 from archspec.analysis.sharding.collective import WIDTHS
+from archspec.analysis.sharding.rewrite import resized
 from archspec.analysis.sharding.shard import Sharded
 from archspec.analysis.sharding.tensor import Site, Tensor
 from archspec.analysis.sizes import PAST, Sizes, number
 from archspec.analysis.speed import Speed
+from archspec.dims import num as n
+from archspec.dims import poly
 from archspec.dims.num import Num
 from archspec.ir.ops.attention import Attention
 from archspec.ir.ops.elementwise import Dropout, StopGradient
 from archspec.ir.ops.loss import CrossEntropy
 from archspec.ir.ops.shape import Expand, Permute, Reshape, Slice, Split
 from archspec.ir.ops.state import Append, Hold
+from archspec.ir.types import TensorType
 
+# What is kept for a backward pass: the region that reads it first, its name, its bytes.
+Held: TypeAlias = tuple[tuple[str, str, Num], ...]
 VIEWS = (Reshape, Permute, Slice, Split, Expand, StopGradient, Append, Hold)
 # A backward pass reads a gradient beside what the forward pass read, and writes one.
 BACKWARD_BYTES = 1.5
@@ -76,11 +85,39 @@ def at_sizes(sharded: Sharded, given: Mapping[str, int]) -> Sizes:
     return Sizes({**sizes.values, **shares})
 
 
+@dataclass(slots=True)
+class Memo:
+    """What layouts of one model have in common, at sizes that do not change: all but the batch."""
+
+    sizes: Sizes = field(default_factory=lambda: Sizes({PAST: 0}))
+    types: dict[tuple[int, Tensor], TensorType] = field(default_factory=dict[tuple[int, Tensor], TensorType])
+    kept: dict[tuple[object, ...], Held] = field(default_factory=dict[tuple[object, ...], Held])
+
+    def type(self, sharded: Sharded, x: Tensor) -> TensorType:
+        """The type on one device, with the batch as a symbol."""
+        key = (sharded.tp, x)
+        if key not in self.types:
+            self.types[key] = self.sizes.type(sharded.cut.type(x))
+        return self.types[key]
+
+    def held(self, sharded: Sharded, sp: bool, recompute: str, width: int) -> Held:
+        """Bytes that `activations` says are kept, each with its region and its name."""
+        key = (sharded.tp, sharded.ep, sp, recompute, width)
+        if key not in self.kept:
+            found = activations(sharded, sp=sp, recompute=recompute, width=width)
+            each = ((k.path, k.value.split(" ")[0], self.sizes.size(k.bytes), k.times) for k in found)
+            self.kept[key] = tuple(
+                (path, name, n.num(poly.mul(size, times))) for path, name, size, times in each
+            )
+        return self.kept[key]
+
+
 class Pricing(Struct, frozen=True):
     """How operations are priced. `fused`: attention keeps no scores. `width`: bytes of `float`."""
 
     sharded: Sharded
     sizes: Sizes
+    memo: Memo
     speed: Speed
     sp: bool = False
     fused: bool = True
@@ -92,6 +129,10 @@ class Pricing(Struct, frozen=True):
             if any(x.learned for x in site.outputs) and not isinstance(site.op, VIEWS):
                 yield site, self.load(site).times(site.times)
 
+    def type(self, x: Tensor) -> TensorType:
+        """The type of a value on one device, in numbers."""
+        return self.sizes.type(self.memo.type(self.sharded, x))
+
     def load(self, site: Site) -> Load:
         if site.op.work == "product":
             return self._attention(site) if isinstance(site.op, Attention) else self._product(site)
@@ -100,10 +141,11 @@ class Pricing(Struct, frozen=True):
 
     def _product(self, site: Site, share: float = 1.0, back: float = 1.0, moved: float = 0.0) -> Load:
         """`share` of the FLOPs is computed; `back`: products of a backward pass over those of a plain one."""
-        types = [None if x is None else self.sizes.type(self.sharded.cut.type(x)) for x in site.inputs]
-        flops = number(site.op.flops(*types).size, "FLOPs") * share
+        types = [None if x is None else self.type(x) for x in site.inputs]
+        op = resized(site.op, [x for x in types if x is not None], [self.type(x) for x in site.outputs])
+        flops = number(op.flops(*types).size, "FLOPs") * share
         learned = tuple(x is not None and x.learned for x in site.inputs)
-        gradients = number(site.op.backward_flops(learned, *types).size, "FLOPs") * share * back
+        gradients = number(op.backward_flops(learned, *types).size, "FLOPs") * share * back
         bytes_ = sum(self._size(x, spread=False) for x in site.tensors)
         memory, times = self.speed.memory, gradients / flops if flops else 0.0
         forward = max(flops / self.speed.products, bytes_ / memory) + moved / memory
@@ -116,7 +158,7 @@ class Pricing(Struct, frozen=True):
 
         Scores are written, read and written by the softmax, the same by dropout with its mask, and read.
         """
-        q, k = (self.sizes.type(self.sharded.cut.type(x)) for x in site.inputs[:2] if x is not None)
+        q, k = (self.type(x) for x in site.inputs[:2] if x is not None)
         assert isinstance(site.op, Attention)
         batch, heads, queries, keys = (int(s) for s in (*q.shape[:3], k.shape[2]))
         if self.fused:
@@ -142,8 +184,7 @@ class Pricing(Struct, frozen=True):
     def _size(self, x: Tensor, spread: bool = True) -> float:
         """Bytes on one device; sequence parallelism spreads the tokens of what tp leaves whole."""
         sharded = self.sharded
-        shape: tuple[Num, ...] = self.sizes.type(sharded.cut.type(x)).shape
-        size = prod(map(int, shape)) * WIDTHS.get(x.type.dtype, self.width)
+        size = prod(map(int, self.type(x).shape)) * WIDTHS.get(x.type.dtype, self.width)
         spread = spread and self.sp and sharded.tokens.along(x) and not sharded.cut.holds_part(x)
         return size / sharded.tp if spread else size
 

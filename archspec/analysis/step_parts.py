@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from archspec.analysis.sharding.activations import Kept, activations
 from archspec.analysis.sharding.collective import Collective
 from archspec.analysis.sharding.layout import Layout
 from archspec.analysis.sharding.pipeline import Stage, layer_count, stages
@@ -15,7 +14,7 @@ from archspec.analysis.sharding.shard import Shardable, Sharded
 from archspec.analysis.sharding.traffic import communication, devices
 from archspec.analysis.sizes import Sizes, number
 from archspec.analysis.speed import Speed
-from archspec.analysis.step_load import Load, Pricing, at_sizes, total
+from archspec.analysis.step_load import Held, Load, Memo, Pricing, at_sizes, total
 
 
 class Parts(Struct, frozen=True):
@@ -47,20 +46,21 @@ class Asked(Struct, frozen=True):
     width: int = 2
 
 
-def parts(model: Shardable, layout: Layout, asked: Asked, speed: Speed) -> Parts:
+def parts(model: Shardable, layout: Layout, asked: Asked, speed: Speed, memo: Memo | None = None) -> Parts:
     """What a device of `layout` does for one microbatch, whatever its stages.
 
+    `memo` is that of other layouts of the same model at the same sizes, the batch apart.
     Raises ArchspecError A001 for a size that is not given, LayoutError as `place` does.
     """
     alone = Layout(dp=layout.ep, tp=layout.tp, cp=layout.cp, ep=layout.ep, sp=layout.sp)
     placed = place(model, alone)
-    reading = _Reading(placed, asked, speed, layout)
+    reading = _Reading(placed, asked, speed, layout, memo or Memo())
     return reading.parts(model)
 
 
 class _Reading:
-    def __init__(self, placed: Placed, asked: Asked, speed: Speed, layout: Layout) -> None:
-        self.placed, self.asked, self.speed, self.layout = placed, asked, speed, layout
+    def __init__(self, placed: Placed, asked: Asked, speed: Speed, layout: Layout, memo: Memo) -> None:
+        self.memo, self.placed, self.asked, self.speed, self.layout = memo, placed, asked, speed, layout
         self.sharded: Sharded = placed.sharded
         self.sizes = at_sizes(self.sharded, asked.sizes)
         self.runs = dict(stages(self.sharded.graph, 1)[0].runs)
@@ -83,7 +83,9 @@ class _Reading:
 
     def _computing(self) -> Iterator[tuple[str, str, Load]]:
         asked, layout = self.asked, self.layout
-        pricing = Pricing(self.sharded, self.sizes, self.speed, layout.sp, asked.fused, asked.width)
+        pricing = Pricing(
+            self.sharded, self.sizes, self.memo, self.speed, layout.sp, asked.fused, asked.width
+        )
         for site, load in pricing.sites():
             yield site.path, site.outputs[0].name, load.times(1 / layout.cp)
 
@@ -107,19 +109,15 @@ class _Reading:
         asked, sharded, layout = self.asked, self.sharded, self.layout
         whole = "selective" if asked.fused else "none"  # a fused attention keeps no scores
         recompute = whole if asked.recompute == "none" else asked.recompute
-        yield from self._kept(
-            activations(sharded, sp=layout.sp, recompute=recompute, width=asked.width), False
-        )
+        yield from self._kept(self.memo.held(sharded, layout.sp, recompute, asked.width), False)
         if recompute == "full":
-            yield from self._kept(
-                activations(sharded, sp=layout.sp, recompute=whole, width=asked.width), True
-            )
+            yield from self._kept(self.memo.held(sharded, layout.sp, whole, asked.width), True)
 
-    def _kept(self, found: Iterable[Kept], again: bool) -> Iterator[tuple[str, str, Load]]:
+    def _kept(self, held: Held, again: bool) -> Iterator[tuple[str, str, Load]]:
         """`again`: for as long as one layer runs a second time."""
-        for kept in found:
-            bytes_ = number(self.sizes.size(kept.bytes), "what is kept") * kept.times / self.layout.cp
-            yield kept.path, kept.value.split(" ")[0], Load(again=bytes_) if again else Load(kept=bytes_)
+        for path, name, size in held:
+            bytes_ = number(self.sizes.size(size), "what is kept") / self.layout.cp
+            yield path, name, Load(again=bytes_) if again else Load(kept=bytes_)
 
     def _between(self, model: Shardable) -> tuple[float, float]:
         """Bytes between two stages for one microbatch, and of a weight that first and last stage hold."""

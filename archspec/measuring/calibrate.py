@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.analysis.device import Device, Figure, Reference
-from archspec.backends.torch.runtime import peaks
+from archspec.measuring import peaks
 from archspec.measuring.memory import physical
 
 

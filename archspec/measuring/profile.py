@@ -12,12 +12,11 @@ from archspec import model
 from archspec.analysis.device import Device
 from archspec.analysis.latency import Latency
 from archspec.analysis.sizes import Sizes
-from archspec.backends.torch.runtime import timing, workloads
-from archspec.backends.torch.runtime.inputs import inputs
-from archspec.backends.torch.runtime.measure import measure
-from archspec.backends.torch.runtime.workloads import Workload
 from archspec.errors import ArchspecError, Diagnostic
-from archspec.measuring import memory
+from archspec.measuring import memory, timing, workloads
+from archspec.measuring.inputs import inputs
+from archspec.measuring.measure import measure
+from archspec.measuring.workloads import Workload
 from archspec.reports.account import Account
 from archspec.reports.lookups import limits
 from archspec.reports.measured import Measured, Profile, estimate, items

@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from archspec import model
-from archspec.backends.torch.runtime import fvcore_count, observe
-from archspec.backends.torch.runtime.inputs import inputs
-from archspec.measuring import memory
+from archspec.measuring import fvcore_count, memory, observe
+from archspec.measuring.inputs import inputs
 from archspec.reports.account import Account
 from archspec.reports.lookups import limits
 from archspec.reports.question import Question

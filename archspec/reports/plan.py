@@ -21,8 +21,9 @@ from archspec.analysis.sharding import (
     place,
 )
 from archspec.analysis.sharding.activations import RECOMPUTE
-from archspec.analysis.sizes import Sizes
+from archspec.analysis.sizes import PAST, Sizes
 from archspec.analysis.speed import NETWORK, Speed
+from archspec.analysis.step_load import Memo
 from archspec.analysis.step_memory import StageMemory, fullest
 from archspec.analysis.step_parts import Asked, Parts, parts
 from archspec.analysis.step_time import Kept, StepTime, step_time
@@ -106,6 +107,8 @@ class Plan:
         self.dtype = policy.autocast or policy.dtype
         self.speed = Speed.of(cluster.device, self.dtype, cluster.per_node, cluster.network)
         self.available = cluster.device.capacity() - cluster.reserve
+        others = {name: size for name, size in goal.sizes.items() if name != self.batch_size}
+        self._memo = Memo(Sizes({**others, PAST: 0}))
         self._known = dict[tuple[object, ...], Parts]()
 
     @cached_property
@@ -174,7 +177,7 @@ class Plan:
         if key not in self._known:
             sizes = {**self.goal.sizes, self.batch_size: microbatch}
             asked = Asked(sizes, recompute, self.goal.attention == "sdpa", self.width)
-            self._known[key] = parts(self.model, layout, asked, self.speed)
+            self._known[key] = parts(self.model, layout, asked, self.speed, self._memo)
         return self._known[key]
 
     def _none(self) -> LayoutError:

@@ -14,7 +14,9 @@ from archspec.analysis.ranges import Range
 from archspec.dims import poly
 from archspec.dims.poly import Poly
 
-Unit: TypeAlias = Literal["", "B", "FLOP", "FLOP/s", "FLOP/B", "B/s", "s", "$", "h", "kWh", "1/s", "share", "count"]
+Unit: TypeAlias = Literal[
+    "", "B", "FLOP", "FLOP/s", "FLOP/B", "B/s", "s", "$", "h", "kWh", "1/s", "share", "count"
+]
 Value: TypeAlias = int | float | str | Range | Poly | None
 Form: TypeAlias = Literal["text", "markdown", "csv"]
 

@@ -8,7 +8,16 @@ from tests.house.tree import ROOT, Import, Module, modules
 FLOORS = (
     {"__main__"},
     {"cli"},
-    {"cli_analyze", "cli_begin", "cli_compare", "cli_model", "cli_plan", "cli_profile", "cli_run", "cli_spec"},
+    {
+        "cli_analyze",
+        "cli_begin",
+        "cli_compare",
+        "cli_model",
+        "cli_plan",
+        "cli_profile",
+        "cli_run",
+        "cli_spec",
+    },
     {"cli_answer", "cli_budget"},
     {"cli_common"},
     {"__init__"},

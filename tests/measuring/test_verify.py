@@ -6,8 +6,8 @@ import pytest
 
 import archspec
 from archspec.backends.torch.observed import Other
-from archspec.backends.torch.runtime import fvcore_count
 from archspec.errors import ArchspecError
+from archspec.measuring import fvcore_count
 from archspec.measuring.verify import verify
 from archspec.reports.account import Account
 from archspec.reports.question import Question

@@ -46,8 +46,8 @@ def test_csv_reads_back():
     rows = list(csv.DictReader(io.StringIO(render([TABLE], "csv"))))
     assert len(rows) == 6
     assert rows[0] == {
-        "table": "Costs", "label": "parameters", "column": "full", "value": "1234", "worst": "", "unit": "count",
-        "note": "a | b",
+        "table": "Costs", "label": "parameters", "column": "full", "value": "1234", "worst": "",
+        "unit": "count", "note": "a | b",
     }  # fmt: skip
     assert (rows[2]["value"], rows[2]["worst"]) == ("0.001", "0.25")
 

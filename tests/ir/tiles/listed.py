@@ -21,6 +21,7 @@ FAMILIES = {
     "causal, shifted": "k + a <= q",
     "window": "k <= q and q - k < w",
     "window, both sides": "abs(q - k) <= w",
+    "window, of half a number": "abs(q - k) <= w // 2",
     "window, uneven": "q - k < w and k - q <= c",
     "chunks": "q // c == k // c",
     "chunks, causal": "k // c == q // c and k <= q",
@@ -50,7 +51,7 @@ FAMILIES = {
     "limits": "k < limit[b, q] and q - k < w",
     "shifted windows": "a == 0 or doc[b, q] == doc[b, k]",
 }
-INTERVALS = [name for name in [*FAMILIES][:9] if name != "causal, shifted"]
+INTERVALS = [name for name in [*FAMILIES][:10] if name != "causal, shifted"]
 
 Truth = Callable[[int, int], bool]
 

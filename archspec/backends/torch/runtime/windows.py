@@ -76,10 +76,10 @@ class Windows(NamedTuple):
 
 
 def seen(windows: Windows, mask: Tensor) -> Tensor | Windows:
-    """The windows with the mask of their places; the mask alone, [B or 1, 1, Q, K], where one block holds all."""
+    """The windows with the mask of their places; where one block holds all, a mask [B or 1, 1, Q, K]."""
     if windows.width != windows.keys:
         return windows._replace(mask=mask)
-    return mask if mask.dim() == 4 else mask[:, None]  # with three axes torch leaves its fused kernel on a CPU
+    return mask if mask.dim() == 4 else mask[:, None]  # torch fuses no mask of three axes
 
 
 def windows_over(

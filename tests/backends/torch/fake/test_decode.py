@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec import api
 from archspec.backends.torch.fake.trace import Decoding, Inputs, Mode, Subject
-from archspec.backends.torch.runtime.measure import LiveBytes, key_of
+from archspec.measuring.measure import LiveBytes, key_of
 from tests.backends.torch.fake.subjects import GLOBAL
 from tests.parity.catalog import ALL, Decode, Model
 from tests.parity.draw import draw

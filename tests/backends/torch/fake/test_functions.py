@@ -18,7 +18,7 @@ from archspec.backends.torch.fake.run import Run, gradients, running
 from archspec.backends.torch.fake.storage import Storage
 from archspec.backends.torch.fake.tensor import Tensor
 from archspec.backends.torch.fake.tensor import tensors as results_of
-from archspec.backends.torch.runtime.measure import LiveBytes, key_of, measure_saved, tensors
+from archspec.measuring.measure import LiveBytes, key_of, measure_saved, tensors
 from tests.backends.torch.fake.calls import CALLS, ELSEWHERE
 
 # How `x` (and the image `g`) lies: the shape of its storage, and the view that it is.

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from archspec.backends.torch.fake.trace import Trace
-from archspec.backends.torch.runtime.measure import measure, measure_saved
+from archspec.measuring.measure import measure, measure_saved
 from tests.backends.torch.fake.subjects import MODES, Pair, pair, runs
 from tests.parity.catalog import Model
 

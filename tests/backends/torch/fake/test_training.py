@@ -3,7 +3,7 @@
 import pytest
 
 from archspec.backends.torch.fake.trace import Mode, Training
-from archspec.backends.torch.runtime.measure import measure_step
+from archspec.measuring.measure import measure_step
 from tests.backends.torch.fake.subjects import Pair, pair, runs
 from tests.backends.torch.fake.test_library import DROPPING, named
 from tests.parity.catalog import Model

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from archspec.backends.torch.observed import Forward, Kept, Module, Ran, Step
-from archspec.backends.torch.runtime.measure import measure, measure_saved, tensors
+from archspec.measuring.measure import measure, measure_saved, tensors
 
 Run = Callable[..., Any]
 _ATEN = torch.ops.aten

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from archspec.backends.torch.runtime.observe import backward, run_of
+from archspec.measuring.observe import backward, run_of
 
 Inputs = Mapping[str, Tensor]
 

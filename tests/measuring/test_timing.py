@@ -2,7 +2,7 @@
 
 import torch
 
-from archspec.backends.torch.runtime.timing import Plan, most_memory, seconds
+from archspec.measuring.timing import Plan, most_memory, seconds
 
 CPU = torch.device("cpu")
 

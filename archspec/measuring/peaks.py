@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from archspec.backends.torch.runtime.timing import Plan, device, seconds
+from archspec.measuring.timing import Plan, device, seconds
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LONG_ENOUGH, _LARGEST = 0.03, 16384

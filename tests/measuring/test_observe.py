@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from archspec.backends.torch.runtime import observe
+from archspec.measuring import observe
 
 
 class Small(nn.Module):
