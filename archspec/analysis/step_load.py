@@ -105,9 +105,9 @@ class Memo:
         key = (sharded.tp, sharded.ep, sp, recompute, width)
         if key not in self.kept:
             found = activations(sharded, sp=sp, recompute=recompute, width=width)
-            each = ((k.path, k.value.split(" ")[0], self.sizes.size(k.bytes), k.times) for k in found)
             self.kept[key] = tuple(
-                (path, name, n.num(poly.mul(size, times))) for path, name, size, times in each
+                (k.path, k.value.split(" ")[0], n.num(poly.mul(self.sizes.size(k.bytes), k.times)))
+                for k in found
             )
         return self.kept[key]
 
@@ -131,7 +131,9 @@ class Pricing(Struct, frozen=True):
 
     def type(self, x: Tensor) -> TensorType:
         """The type of a value on one device, in numbers."""
-        return self.sizes.type(self.memo.type(self.sharded, x))
+        type_ = self.memo.type(self.sharded, x)
+        shape = (number(self.sizes.size(size), f"the shape of '{x.name}'") for size in type_.shape)
+        return type_.with_shape(*map(n.num, shape))
 
     def load(self, site: Site) -> Load:
         if site.op.work == "product":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from archspec.analysis.sharding.collective import Collective
 from archspec.analysis.sharding.layout import Layout
@@ -15,6 +16,7 @@ from archspec.analysis.sharding.traffic import communication, devices
 from archspec.analysis.sizes import Sizes, number
 from archspec.analysis.speed import Speed
 from archspec.analysis.step_load import Held, Load, Memo, Pricing, at_sizes, total
+from archspec.dims import num as n
 
 
 class Parts(Struct, frozen=True):
@@ -146,4 +148,5 @@ class _Reading:
 
 def bytes_of(c: Collective, sizes: Sizes, count: int, width: int) -> int:
     """Bytes that each of so many devices sends, by a ring."""
-    return number(sizes.size(c.wire(count, width)), "what is sent")
+    known = n.num(number(sizes.size(c.elements), "what is sent"))
+    return int(replace(c, elements=known).wire(count, width))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
@@ -71,8 +71,3 @@ def _phase(graph: Graph, known: Mapping[str, int], rows: int, times: int) -> Pha
         problem = f"what '{graph.name}' takes depends on {', '.join(missing)}"
         raise ArchspecError(Diagnostic("A001", problem, None, hint))
     return Phase(graph, {name: known[name] for name in graph.dims[1:]}, rows, times)
-
-
-def total_times(found: Iterable[Phase]) -> int:
-    """Forward passes of a request."""
-    return sum(one.rows * one.times for one in found)

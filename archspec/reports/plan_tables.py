@@ -104,13 +104,13 @@ def sent(plan: Plan, one: Candidate) -> Table:
     """Bytes that a device of the fullest stage sends in a step, by axis."""
     placed = place(plan.model, one.layout)
     sizes = at_sizes(placed.sharded, {**plan.goal.sizes, plan.batch_size: one.microbatch})
-    amounts = Counter[str]()
+    amounts, counts = Counter[str](), dict[str, int]()
     for c in communication(placed, one.memory.stage):
-        count = devices(placed, c)
+        count = counts[c.over] = devices(placed, c)
         width = int(plan.kept.gradient) if c.when == "step" and c.kind != "all_gather" else plan.width
         amounts[c.over] += bytes_of(c, sizes, count, width)
     rows = [
-        Row(_AXES[over], (float(amount),), "B", _link(plan, one, over, placed_devices(one, over)))
+        Row(_AXES[over], (float(amount),), "B", _link(plan, one, over, counts[over]))
         for over, amount in amounts.items()
     ]
     return Table(
@@ -118,12 +118,6 @@ def sent(plan: Plan, one: Candidate) -> Table:
         tuple(rows),
         notes=("by rings; forward and backward, recomputing left out",),
     )
-
-
-def placed_devices(one: Candidate, over: str) -> int:
-    layout = one.layout
-    known = {"tp": layout.tp, "sp": layout.tp, "ep": layout.ep, "cp": layout.cp, "pp": layout.pp}
-    return {**known, "dp": layout.data, "edp": layout.expert_data, "ends": 2}[over]
 
 
 def _link(plan: Plan, one: Candidate, over: str, count: int) -> str:

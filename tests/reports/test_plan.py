@@ -155,6 +155,13 @@ def test_experts_are_spread():
     assert spread >= {2, 4, 8}
 
 
+def test_channels_that_stand_alone_are_cut_with_their_groups():
+    """A depthwise convolution has as many groups as channels, on each device its own."""
+    plan = archspec.plan("mamba", Cluster(H100, 4), TrainingGoal(16, {"S": 256}, checkpoint="none"))
+    seconds = {one.layout.tp: one.time.computing for one in plan.tried if one.layout.dp * one.layout.tp == 4}
+    assert seconds[4] < 1.2 * seconds[1]
+
+
 def test_long_sequences_are_spread_where_it_is_asked():
     goal = TrainingGoal(8, {"S": 8192}, checkpoint="full")
     short = archspec.plan("llama", Cluster(H100, 8), goal)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -26,6 +26,8 @@ FAMILIES = {
     "chunks": "q // c == k // c",
     "chunks, causal": "k // c == q // c and k <= q",
     "chunks, and the one before": "k <= q and q // c - k // c <= 1",
+    "chunks, by remainders": "k <= q and k >= q - q % c",
+    "coarse steps": "k <= q + (q // c - 1) * d and q - k < w",
     "prefix": "k < p or k <= q",
     "sinks": "k <= q and (k < g or q - k < w)",
     "global by index": "abs(q - k) <= w or k < g or q < g",
@@ -47,11 +49,18 @@ FAMILIES = {
     "global by data": "(abs(q - k) <= w or t[b, k]) and s[b, k]",
     "global by data, both ways": "abs(q - k) <= w or t[b, k] or t[b, q]",
     "global by data, causal": "k <= q and (q - k < w or t[b, k])",
+    "chosen queries": "t[b, q] and s[b, k]",
+    "strided, and picked": "abs(q - k) <= w or k <= q and (q - k) % c == 0 or t[b, k]",
     "pairs": "k <= q and pair[b, q, k]",
     "limits": "k < limit[b, q] and q - k < w",
     "shifted windows": "a == 0 or doc[b, q] == doc[b, k]",
 }
-INTERVALS = [name for name in [*FAMILIES][:10] if name != "causal, shifted"]
+# Those in which a query sees one stretch of keys, or two: no tile is visited in vain.
+INTERVALS = [
+    "causal", "window", "window, both sides", "window, of half a number", "window, uneven", "chunks",
+    "chunks, causal", "chunks, and the one before", "prefix", "sinks", "global by index",
+    "global by index, causal", "per head",
+]  # fmt: skip
 
 Truth = Callable[[int, int], bool]
 
@@ -75,7 +84,8 @@ def truth(rule: Expr, numbers: Mapping[str, int], seed: int, head: int = 0) -> T
         "h": head,
         "size": [numbers.get("w", 0) + head] * 9,
     }
-    return lambda q, k: bool(eval(code, {**numbers, **words, **tables, "q": q, "k": k}))
+    scope = {**numbers, **words, **tables}
+    return lambda q, k: bool(eval(code, scope, {"q": q, "k": k}))
 
 
 class _Table:
@@ -83,7 +93,7 @@ class _Table:
         self.seed, self.many = seed, many
 
     def __getitem__(self, at: tuple[int, ...]) -> int:
-        return random.Random(f"{self.seed}{at}").randrange(self.many)
+        return crc32(f"{self.seed}{at}".encode()) % self.many
 
 
 def places(walk: Walk, own: int, other: int, sizes: Sizes) -> tuple[range, range]:

@@ -175,3 +175,12 @@ def test_mistakes_would_be_seen():
         walk = Walk(planned.queries.own, planned.queries.along, planned.queries.lets, wrong)
         with pytest.raises(AssertionError):
             Checker(planned, sizes, values).walk(walk)
+
+
+@pytest.mark.parametrize("certain", ["k < g", "k >= q + g", "q < g", "k + g <= q or k >= q + g"])
+def test_what_is_not_read_stays_within_its_bounds_beside_what_is(certain: str):
+    planned, values = made(f"{certain} or abs(q - k) <= w and (q - k) % d == 0", {"g": 21, "w": 5, "d": 1})
+    for walk in (planned.queries, planned.keys):
+        visited, needed = Checker(planned, Sizes(4, 4, 48, 48), values).walk(walk)
+        assert visited == needed
+        assert any(x.full for x in walk.segments)
