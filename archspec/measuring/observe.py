@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from archspec.backends.torch.observed import Forward, Kept, Module, Ran, Step
-from archspec.measuring.measure import measure, measure_saved, tensors
+from archspec.measuring.measure import measure, measure_saved, measure_step, tensors
 
 Run = Callable[..., Any]
 _ATEN = torch.ops.aten
@@ -74,7 +74,8 @@ def step(
     with back:
         backward(results)
     module.zero_grad(set_to_none=True)
-    return Step(forth, tuple(back.ran), kept, dict(saved))
+    peak = None if kept is None else measure_step(module, inputs, run).peak
+    return Step(forth, tuple(back.ran), kept, dict(saved), peak)
 
 
 def run_of(module: nn.Module, loss: str | None, autocast: str | None) -> Run:

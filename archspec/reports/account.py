@@ -15,10 +15,11 @@ from archspec.analysis.tracing import Training
 from archspec.ir.graph import Graph
 from archspec.reports.learned import learned
 from archspec.reports.question import Question
-from archspec.reports.shapes import shapes
+from archspec.reports.shapes import Shaped, shapes
 
 if TYPE_CHECKING:
     from archspec.backends.torch.fake.trace import Subject, Trace
+    from archspec.backends.torch.fake.trace import Training as Stepped
 
 
 class Account:
@@ -104,6 +105,17 @@ class Account:
     @cached_property
     def training(self) -> Trace:
         """The forward pass of a step of training, up to its loss where there is one."""
-        loss = self.graph.losses[0].name if self.graph.losses else None
-        given = shapes(self.graph, self.sizes, self.question.policy.dtype, loss=loss)
-        return self.subject.trace(given, self.question.training(loss))
+        return self.subject.trace(self._trained, self.question.training(self._loss))
+
+    @cached_property
+    def training_step(self) -> Stepped:
+        """Forward and backward pass of a step of training."""
+        return self.subject.train(self._trained, self.question.training(self._loss))
+
+    @property
+    def _loss(self) -> str | None:
+        return self.graph.losses[0].name if self.graph.losses else None
+
+    @cached_property
+    def _trained(self) -> dict[str, Shaped]:
+        return shapes(self.graph, self.sizes, self.question.policy.dtype, loss=self._loss)

@@ -72,10 +72,9 @@ def _memory(subject: Subject) -> int:
 
 
 def _training(subject: Subject) -> int:
-    """Weights, gradients, what the optimizer keeps, and what the backward pass needs."""
+    """Weights, gradients, what the optimizer keeps, and the peak of what is alive beside them in a step."""
     subject.sized("memory")
-    trace = subject.account.training
-    return subject.account.optimizer.total + trace.activations + trace.weight_copies
+    return subject.account.optimizer.total + subject.account.training_step.peak
 
 
 MEASURES: dict[str, Measure] = {

@@ -152,8 +152,14 @@ def training(account: Account) -> Table:
     ]
     if trace.weight_copies:
         rows.append(Row("autocast's copies of weights", (trace.weight_copies,), "B"))
-    rows.append(Row("together", (kept.total + trace.activations + trace.weight_copies,), "B"))
+    step = account.training_step
+    rows.append(Row("beside all that, at the peak of a step", (step.peak - _held(trace),), "B", f"at {step.peak_at}"))
+    rows.append(Row("together", (kept.total + step.peak,), "B"))
     return Table("Memory of training", tuple(rows), notes=_notes(account, trace))
+
+
+def _held(trace: Trace) -> int:
+    return trace.activations + trace.weight_copies
 
 
 def saved(trace: Trace) -> Table:

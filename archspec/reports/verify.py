@@ -172,6 +172,9 @@ def _step(account: Account, step: Step) -> Iterator[Line]:
             "kept for the backward pass", trace.activations + trace.weight_copies, step.kept, "B", routed,
             lambda: differing_saved(trace.saved, step.saved, sizes),
         )  # fmt: skip
+    if step.peak is not None:
+        found = account.training_step
+        yield _line("peak of a step", found.peak, step.peak, "B", routed, agreed=f"at {found.peak_at}")
 
 
 def _backward(trace: Trace, ran: int, routed: bool, *, meta: bool) -> Line:

@@ -45,13 +45,14 @@ class Step(Struct, frozen=True):
     """A run with gradients: FLOPs forward and backward, and bytes kept for the backward pass.
 
     `saved` is by role, number of elements and dtype of a storage; `kept` is what is no parameter, buffer or
-    input.
+    input. `peak`: the most bytes alive at once in the whole step, gradients of parameters apart.
     """
 
     forward: tuple[Ran, ...]
     backward: tuple[Ran, ...]
     kept: int | None
     saved: dict[Kept, int]
+    peak: int | None = None
 
 
 class Other(Struct, frozen=True):

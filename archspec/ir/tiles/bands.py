@@ -49,14 +49,13 @@ class Names:
 class Band(Struct, frozen=True):
     """Tiles from `begin` to before `end`; of those from `inner[0]` to before `inner[1]` every pair holds.
 
-    `inner` is None where pairs have to be tested. `left`: what is tested there. While a band is loose, `end`
-    may lie before `begin`, and `inner` outside of them.
+    `inner` is None where an alternative has terms of its own that are tested pair by pair. While a band is
+    loose, `end` may lie before `begin`, and `inner` outside of them.
     """
 
     begin: Expr
     end: Expr
     inner: tuple[Expr, Expr] | None
-    left: frozenset[Term]
 
 
 class Box(Struct, frozen=True):
@@ -95,7 +94,7 @@ def band(clause: Clause, common: frozenset[Term], box: Box, lets: Names) -> Band
     begin = lets.name("begin", box.tiles_down(_low(clause, box, first, last, 0)))
     end = choose(there, box.tiles_up(_high(clause, box, first, last, 1)), ZERO)
     rest = frozenset(_of(clause, "left", "data")) - common
-    return Band(begin, end, None if rest else _inner(clause, box), rest)
+    return Band(begin, end, None if rest else _inner(clause, box))
 
 
 def _of(clause: Clause, *kinds: Kind) -> list[Term]:
@@ -146,7 +145,7 @@ def _bounds(terms: Iterable[Term], places: Places, first: Expr, last: Expr, side
 
 
 def merged(bands: Sequence[Band]) -> tuple[Band, ...]:
-    """Loose bands that begin together, and are tested for the same, as one."""
+    """Loose bands that begin together, as one."""
     out: list[Band] = []
     for each in bands:
         same = [x for x in out if _together(x, each)]
@@ -155,14 +154,13 @@ def merged(bands: Sequence[Band]) -> tuple[Band, ...]:
 
 
 def _together(a: Band, b: Band) -> bool:
-    begins = {(x.begin, x.inner and x.inner[0]) for x in (a, b)}
-    return len(begins) == 1 and a.left == b.left
+    return (a.begin, a.inner and a.inner[0]) == (b.begin, b.inner and b.inner[0])
 
 
 def _joined(bands: Sequence[Band]) -> Band:
     inner = [x.inner for x in bands if x.inner is not None]
     whole = (inner[0][0], most(*(x[1] for x in inner))) if inner else None
-    return Band(bands[0].begin, most(*(x.end for x in bands)), whole, bands[0].left)
+    return Band(bands[0].begin, most(*(x.end for x in bands)), whole)
 
 
 def tight(band: Band, axis: Axis, lets: Names) -> Band:
@@ -171,8 +169,8 @@ def tight(band: Band, axis: Axis, lets: Names) -> Band:
     in_order = band.begin == ZERO or band.end == total  # a band begins at 0 or later, and not after the last
     end = lets.name("end", band.end if in_order else most(band.begin, band.end))
     if band.inner is None:
-        return Band(band.begin, end, None, band.left)
+        return Band(band.begin, end, None)
     low, high = band.inner
     low = lets.name("inner", low if band.end == total or low == ZERO else least(low, end))
     high = lets.name("outer", high if low == ZERO else most(low, high))
-    return Band(band.begin, end, (low, high), band.left)
+    return Band(band.begin, end, (low, high))

@@ -12,9 +12,9 @@ from archspec.ir.tiles.sums import ZERO, choose, least, most
 def _named(band: Band, lets: Names) -> Band:
     begin = lets.name("begin", band.begin)
     if band.inner is None:
-        return Band(begin, lets.name("end", band.end), None, band.left)
+        return Band(begin, lets.name("end", band.end), None)
     low, high = lets.name("inner", band.inner[0]), lets.name("outer", band.inner[1])
-    return Band(begin, lets.name("end", band.end), (low, high), band.left)
+    return Band(begin, lets.name("end", band.end), (low, high))
 
 
 def apart(bands: Sequence[Band], lets: Names) -> list[Band]:
@@ -29,7 +29,7 @@ def _after(band: Band, begin: Expr) -> Band:
     """The part of a band that begins at `begin` or later."""
     start = most(band.begin, begin)
     inner = band.inner and (most(band.inner[0], start), most(band.inner[1], start))
-    return Band(start, most(band.end, start), inner, band.left)
+    return Band(start, most(band.end, start), inner)
 
 
 def _sorted(bands: Sequence[Band], lets: Names) -> list[Band]:
@@ -53,7 +53,7 @@ def _chosen(test: Expr, a: Band, b: Band) -> Band:
     pairs = [(x.inner or (x.end, x.end)) for x in (a, b)]
     low, high = (choose([test], x, y) for x, y in zip(*pairs, strict=True))
     inner = None if a.inner is b.inner is None else (low, high)
-    return Band(choose([test], a.begin, b.begin), choose([test], a.end, b.end), inner, a.left | b.left)
+    return Band(choose([test], a.begin, b.begin), choose([test], a.end, b.end), inner)
 
 
 def gaps(around: Sequence[Band], begin: Expr, end: Expr) -> list[tuple[Expr, Expr]]:

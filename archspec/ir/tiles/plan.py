@@ -176,10 +176,10 @@ def _segments(
     bands: Sequence[Band], tests: _Tests, rule: Expr, common: frozenset[Term], lets: Names
 ) -> Iterable[Segment]:
     """Bands that are certain, what is left of them in the gaps between."""
-    certain = [x for x in bands if not x.left]
-    others = [x for x in bands if x.left]
+    certain = [x for x in bands if x.inner is not None]
+    others = [x for x in bands if x.inner is None]
     if len(certain) > MOST_BANDS:
-        certain = [Band(*hull(certain, lets), None, frozenset())]
+        certain = [Band(*hull(certain, lets), None)]
     rows = apart(certain, lets)
     inside = both(t.expr for t in sorted(common, key=repr))
     between = gaps(rows, *hull(others, lets)) if others else [None] * (len(rows) + 1)

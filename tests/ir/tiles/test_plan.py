@@ -70,6 +70,12 @@ def test_data_picks_tiles_beside_a_window():
     ]
 
 
+def test_data_picks_tiles_behind_those_that_are_certain():
+    planned, values = made("k <= q and (k < g or t[b, k])", {"g": 6})
+    assert [x.picked for x in planned.queries.segments] == [False, False, True]
+    assert picture(planned, Sizes(8, 4, 16, 16), values).splitlines() == ["++..", "#+??"]
+
+
 def test_a_picture():
     planned, values = made("k <= q and (k < g or q - k < w)", {"g": 4, "w": 7})
     assert picture(planned, Sizes(4, 4, 24, 24), values).splitlines() == [

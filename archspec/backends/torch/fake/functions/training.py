@@ -70,7 +70,7 @@ def checkpoint(
     if differentiable:
         kept = [("operand", x) for x in tensors]
         node = remember(differentiable[0], "checkpoint", tensors, kept, flops)
-        node.again = partial(_inside, step, [detach(x) if isinstance(x, Tensor) else x for x in operands])
+        node.again = partial(_inside, step, [_leaf(x) if isinstance(x, Tensor) else x for x in operands])
         for slot, out in enumerate(differentiable):
             out.node, out.slot = node, slot
     return results
