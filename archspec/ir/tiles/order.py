@@ -49,10 +49,10 @@ def _exchanged(a: Band, b: Band, lets: Names) -> tuple[Band, Band]:
 
 
 def _chosen(test: Expr, a: Band, b: Band) -> Band:
-    """`a` where the test holds, otherwise `b`; a band without an inner part has an empty one at its end."""
-    pairs = [(x.inner or (x.end, x.end)) for x in (a, b)]
-    low, high = (choose([test], x, y) for x, y in zip(*pairs, strict=True))
-    inner = None if a.inner is b.inner is None else (low, high)
+    """`a` where the test holds, otherwise `b`."""
+    inner = None
+    if a.inner is not None and b.inner is not None:
+        inner = (choose([test], a.inner[0], b.inner[0]), choose([test], a.inner[1], b.inner[1]))
     return Band(choose([test], a.begin, b.begin), choose([test], a.end, b.end), inner)
 
 
