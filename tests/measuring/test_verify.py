@@ -132,7 +132,8 @@ def test_another_counter_is_shown_and_never_fails(monkeypatch: pytest.MonkeyPatc
 
 def test_fvcore_itself_agrees_but_for_fused_attention():
     pytest.importorskip("fvcore", reason="fvcore is an extra")
-    found = line(archspec.verify_cost(spec(), Question(sizes=SIZES, **FP32)), "as fvcore counts them, times 2")
+    verified = archspec.verify_cost(spec(), Question(sizes=SIZES, **FP32))
+    found = line(verified, "as fvcore counts them, times 2")
     assert found.verdict == "agrees"
     assert found.measured
     assert "scaled_dot_product_attention" in found.note
