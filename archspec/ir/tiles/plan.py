@@ -85,7 +85,7 @@ def plan(rule: Expr | None, numbers: Mapping[str, Num], operands: Collection[str
     `operands`: the tensors that are there (None: all); terms that look up others are true.
     """
     spelt = {name: _spelling(name, numbers) for name in numbers}
-    present = _present(Literal(True) if rule is None else rule, operands, numbers)
+    present = _present(Literal(True) if rule is None else rule, operands)
     written = substitute(present, {name: Name(word) for name, word in spelt.items()})
     known = {spelt[name]: number for name, number in numbers.items()}
     over_keys, over_queries = Places("k", "q", known), Places("q", "k", known)
@@ -105,12 +105,12 @@ def _spelling(name: str, taken: Collection[str]) -> str:
     return next(x for x in spellings if x not in taken) if RESERVED.fullmatch(name) else name
 
 
-def _present(rule: Expr, operands: Collection[str] | None, numbers: Collection[str]) -> Expr:
+def _present(rule: Expr, operands: Collection[str] | None) -> Expr:
     """The rule without the terms that look up what is not there."""
     if operands is None:
         return rule
     if isinstance(rule, Binary) and rule.op == "and":
-        sides = [_present(x, operands, numbers) for x in (rule.left, rule.right)]
+        sides = [_present(x, operands) for x in (rule.left, rule.right)]
         kept = [x for x in sides if x != Literal(True)]
         return both(kept) or Literal(True)
     return rule if set(_tensors(rule)) <= set(operands) else Literal(True)
@@ -151,17 +151,18 @@ def _common(found: Sequence[Clause]) -> frozenset[Term]:
 
 
 class _Tests(Struct, frozen=True):
-    """What data says of all tiles, and of those that only data makes visited."""
+    """What data says of all tiles, and of those that are not certain; whether only data picks these."""
 
     all: Expr | None
     some: Expr | None
+    picked: bool
 
     @classmethod
     def of(cls, found: Sequence[Clause], common: frozenset[Term]) -> _Tests:
         shared = both(_data(common))
         own = [both(_data(clause - common)) for clause in found if _left(clause - common)]
         some = None if None in own else either(x for x in own if x is not None)
-        return cls(shared, both(x for x in (shared, some) if x is not None))
+        return cls(shared, both(x for x in (shared, some) if x is not None), some is not None)
 
 
 def _data(terms: Iterable[Term]) -> list[Expr]:
@@ -185,7 +186,7 @@ def _segments(
     between = gaps(rows, *hull(others, lets)) if others else [None] * (len(rows) + 1)
     for gap, row in zip(between, [*rows, None], strict=True):
         if gap is not None and gap[0] != gap[1]:
-            yield Segment(*gap, rule, tests.some, tests.some is not None and bool(certain))
+            yield Segment(*gap, rule, tests.some, tests.picked and bool(certain))
         if row is not None:
             yield from _of_band(row, tests.all, rule, inside)
 

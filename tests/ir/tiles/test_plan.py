@@ -190,3 +190,9 @@ def test_what_is_not_read_stays_within_its_bounds_beside_what_is(certain: str):
         visited, needed = Checker(planned, Sizes(4, 4, 48, 48), values).walk(walk)
         assert visited == needed
         assert any(x.full for x in walk.segments)
+
+
+def test_a_residue_is_not_picked_by_data():
+    planned, _ = made("(abs(q - k) <= w or (q - k) % c == 0) and t[b, k]", {"w": 4, "c": 8})
+    assert not any(x.picked for x in planned.queries.segments)
+    assert {write(x.test) for x in planned.queries.segments if x.test is not None} == {"t[b, k]"}
