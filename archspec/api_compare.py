@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from archspec.analysis.sizes import Sizes
@@ -44,6 +45,9 @@ def comparison_tables(choices: Sequence[Choice]) -> list[Table]:
     return [*found, overall(choices)] if len(choices) > 1 else found
 
 
+MOST_POINTS = 1_000_000
+
+
 def scale(
     spec: Named, params: Mapping[str, Sequence[object]], sizes: Mapping[str, Sequence[int]] | None = None, *,
     of: Sequence[str] = ("params",), question: Question | None = None,
@@ -52,13 +56,17 @@ def scale(
 
     `of`: params, active, weights, optimizer, state, flops, exact_flops, training_flops. A combination that
     the spec refuses has the reason in its row. Raises what `lower` raises for the spec itself, S021 for a
-    param that there is not, A001 and A002 for sizes, A006 for a total.
+    param that there is not, A001 and A002 for sizes, A006 for a total, A007 for too many points.
     """
     loaded = load(spec)
     _check_names(loaded, params)
     given = {name: tuple(dict.fromkeys(values)) for name, values in (sizes or {}).items()}
     Sizes.of(lower(loaded), dict.fromkeys(given, 1))
     swept = {name: tuple(dict.fromkeys(values)) for name, values in params.items()}
+    points = math.prod(len(values) for values in (*swept.values(), *given.values()))
+    if points > MOST_POINTS:
+        hint = f"at most {MOST_POINTS:,} at once"
+        raise ArchspecError(Diagnostic("A007", f"the sweep has {points:,} points", None, hint))
 
     def lowered(overrides: Mapping[str, object]) -> Graph:
         return lowering.lower(load(loaded, overrides=overrides))

@@ -30,6 +30,8 @@ def _sizes(context: click.Context, parameter: click.Parameter, values: Sequence[
         name, equals, text = value.partition("=")
         if not equals or not text.lstrip("-").isdecimal() or not name:
             raise click.BadParameter(f"'{value}' is not SIZE=NUMBER", context, parameter)
+        if name in sizes:
+            raise click.BadParameter(f"{name} is given twice", context, parameter)
         sizes[name] = int(text)
     return sizes
 
@@ -47,7 +49,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str) -> tu
 @click.argument("sizes", metavar="[SIZE=NUMBER]...", nargs=-1, callback=_sizes)
 @spec_options
 @attention_option
-@click.option("--past", type=int, metavar="N", help="Tokens in the cache of a decoding step.")
+@click.option("--past", type=click.IntRange(0), metavar="N", help="Tokens in the cache of a decoding step.")
 @click.option("--dtype", default="bfloat16", show_default=True, help="The dtype of the model in inference.")
 @click.option("--precision", default="mixed", show_default=True, help="The dtype policy of training.")
 @click.option("--optimizer", default="adam", show_default=True, help="What keeps moments in training.")
@@ -58,8 +60,9 @@ def _names(context: click.Context, parameter: click.Parameter, value: str) -> tu
     callback=_checkpoint,
     help="What is computed again: none, selective, full, or one layer in so many.",
 )
-@click.option("--lora", type=int, metavar="RANK", help="Train adapters of this rank alone.")
+@click.option("--lora", type=click.IntRange(1), metavar="RANK", help="Train adapters of this rank alone.")
 @click.option("--targets", metavar="NAMES", default="", callback=_names, help="What gets adapters: q,v.")
+@click.option("--dropout/--no-dropout", default=True, show_default=True, help="Whether training drops.")
 @click.option(
     "--hardware",
     type=click.Choice(["cuda", "cpu"]),
@@ -69,7 +72,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str) -> tu
 )
 @click.option(
     "--picked",
-    type=int,
+    type=click.IntRange(0),
     default=1,
     show_default=True,
     help="A number that only data gives, such as the tokens of a text that look everywhere.",
@@ -77,9 +80,18 @@ def _names(context: click.Context, parameter: click.Parameter, value: str) -> tu
 @click.option(
     "--device", metavar="NAME", help="Time and money on this device: h100, a100-80gb, or a YAML file."
 )
-@click.option("--devices", type=int, default=1, show_default=True, help="How many of it train together.")
-@click.option("--tokens", type=float, metavar="N", help="Tokens of a training run, such as 1e12.")
-@click.option("--outputs", type=int, metavar="N", help="Tokens that a request asks for; else 128, or one.")
+@click.option(
+    "--devices", type=click.IntRange(1), default=1, show_default=True, help="How many of it train together."
+)
+@click.option(
+    "--tokens",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Tokens of a training run, such as 1e12.",
+)
+@click.option(
+    "--outputs", type=click.IntRange(1), metavar="N", help="Tokens that a request asks for; else 128, or one."
+)
 @click.option(
     "--reached", type=click.Path(path_type=Path), metavar="FILE",
     help="Expect the efficiencies that `archspec profile -o FILE` measured.",

@@ -27,6 +27,7 @@ class Quantity(click.ParamType[float]):
 
 
 _COMMA = re.compile(r",(?![^\[(]*[\])])")  # outside of lists and calls
+MOST = 1_000_000  # numbers of a range
 _STEPS = re.compile(r"(\d+)\.\.(\d+)(?:\.\.(\d+))?")
 _WHOLE = re.compile(r"\s*-?\d+\s*")
 _LIMITS: dict[str, tuple[Kind, str, str]] = {
@@ -72,13 +73,20 @@ def size_lists(
 
 
 def values_of(text: str) -> tuple[int | str, ...]:
-    """`12,24,48` as numbers, `64..256..64` from, to and by steps; anything else is YAML as text."""
+    """`12,24,48` as numbers, `64..256..64` from, to and by steps; anything else is YAML as text.
+
+    Raises click.BadParameter for a range that is none, or is endless in practice.
+    """
     found = list[int | str]()
     for part in _COMMA.split(text):
         steps = _STEPS.fullmatch(part.strip())
         if steps:
             first, last, by = int(steps[1]), int(steps[2]), int(steps[3] or 1)
-            found += range(first, last + 1, max(1, by))
+            if by < 1 or last < first or (last - first) // by >= MOST:
+                raise click.BadParameter(
+                    f"'{part.strip()}' is no range of at most {MOST:,} numbers, going up"
+                )
+            found += range(first, last + 1, by)
         else:
             found.append(int(part) if _WHOLE.fullmatch(part) else part.strip())
     return tuple(found)

@@ -12,9 +12,11 @@ from archspec.analysis.parameters import Parameters
 from archspec.analysis.sizes import Sizes
 from archspec.analysis.state import StateBytes
 from archspec.analysis.tracing import Training
+from archspec.errors import ArchspecError, Diagnostic
 from archspec.ir.graph import Graph
-from archspec.reports.learned import learned
+from archspec.reports.learned import learned, matrices
 from archspec.reports.question import Question
+from archspec.reports.selective import scores
 from archspec.reports.shapes import Shaped, shapes
 
 if TYPE_CHECKING:
@@ -75,6 +77,9 @@ class Account:
         question, policy = self.question, PRECISIONS[self.question.policy.state]
         found = learned(self.graph)
         if question.lora is not None:
+            if not question.targets:
+                hint = f"name some: {', '.join(matrices(found)[:6])}"
+                raise ArchspecError(Diagnostic("D006", "adapters of no matrix are asked for", None, hint))
             found = adapted(found, question.lora, question.targets, itemsize=policy.weights)
         return training_state(found, question.optimizer, question.policy.state)
 
@@ -108,8 +113,22 @@ class Account:
         return self.subject.trace(self._trained, self.question.training(self._loss))
 
     @cached_property
+    def dropped(self) -> int:
+        """Bytes of scores that selective checkpointing does not keep."""
+        selective = self.question.checkpoint == "selective"
+        return scores(self.graph, self.sizes, self.training) if selective else 0
+
+    @property
+    def training_peak(self) -> int:
+        """The most bytes alive in a step beside weights, gradients and what the optimizer keeps.
+
+        Under selective checkpointing an estimate: the one attention that has its scores again is left out.
+        """
+        return self.training_step.peak - self.dropped
+
+    @cached_property
     def training_step(self) -> Stepped:
-        """Forward and backward pass of a step of training."""
+        """Forward and backward pass of a step of training; selective checkpointing is not in it."""
         return self.subject.train(self._trained, self.question.training(self._loss))
 
     @property

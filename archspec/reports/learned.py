@@ -24,6 +24,12 @@ def learned(graph: Graph) -> list[Parameter]:
     return [p if p.name.split(".")[0] not in head else _as_embedding(p) for p in found]
 
 
+def matrices(parameters: list[Parameter]) -> list[str]:
+    """The last words of the names of matrices: what adapters may be asked for."""
+    names = (p.name.removesuffix(".weight").split(".")[-1] for p in parameters if len(p.shape) == 2)
+    return list(dict.fromkeys(names))
+
+
 def _as_embedding(p: Parameter) -> Parameter:
     return replace(p, embedding=True)
 

@@ -74,7 +74,7 @@ def _memory(subject: Subject) -> int:
 def _training(subject: Subject) -> int:
     """Weights, gradients, what the optimizer keeps, and the peak of what is alive beside them in a step."""
     subject.sized("memory")
-    return subject.account.optimizer.total + subject.account.training_step.peak
+    return subject.account.optimizer.total + subject.account.training_peak
 
 
 MEASURES: dict[str, Measure] = {

@@ -26,6 +26,10 @@ class Precision(Struct, frozen=True):
 PRECISIONS = {
     "fp32": Precision("float32", None, "fp32", "everything in fp32"),
     "autocast": Precision("float32", "bfloat16", "fp32", "fp32 weights, products in bf16 by torch.autocast"),
+    "autocast-fp16": Precision(
+        "float32", "float16", "fp32", "fp32 weights, products in fp16 by torch.autocast"
+    ),
+    "mixed-fp16": Precision("float16", None, "mixed", "fp16 weights and gradients, fp32 copies and moments"),
     "mixed": Precision(
         "bfloat16", None, "mixed", "bf16 weights and gradients, fp32 master copies and moments"
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from archspec.analysis.cost import NOTHING, Cost
 from archspec.analysis.widths import width
 from archspec.reports.account import Account
-from archspec.reports.table import Row, Table, shown
+from archspec.reports.table import Row, Table
 
 if TYPE_CHECKING:
     from archspec.backends.torch.fake.trace import Trace
@@ -23,6 +23,8 @@ _LAYER = re.compile(r"(?<=\.)\d+(?=\.|$)")  # the number of a layer in a path
 
 def tables(account: Account) -> Iterator[Table]:
     """What there is to say: without all sizes no memory."""
+    if account.question.lora is not None:
+        account.optimizer  # noqa: B018  # names of adapters are judged whether memory is asked for or not
     yield parameters(account)
     yield flops(account)
     yield flops_by_class(account)
@@ -38,7 +40,7 @@ def tables(account: Account) -> Iterator[Table]:
 def parameters(account: Account) -> Table:
     """Counts, and bytes by dtype."""
     p = account.parameters
-    rows = [Row("parameters", (p.total,), "count")]
+    rows = [Row("parameters", (p.total,), "count", "all of them trained")]
     if p.active != p.total:
         rows.append(
             Row("active per token", (p.active,), "count", "experts that a token is not routed to left out")
@@ -64,8 +66,10 @@ def flops(account: Account) -> Table:
     rows.append(
         Row("single elements, forward", (forward.elements(), None), "FLOP", "one per element and function")
     )
+    unknown = ("a window that ends inside a text has no closed form: give sizes",)
     notes = (
         FLOP,
+        *(unknown if forward.forward.exact is None else ()),
         "full: attention between all pairs; exact: only pairs that the mask lets through",
         *step.notes,
     )
@@ -87,13 +91,10 @@ def modules(account: Account, depth: int = 3) -> Table:
     """By module, layers of a stack together: parameters, forward FLOPs of all pairs, saved bytes."""
     counts, costs = account.parameters.by_path(depth), account.forward.by_path(depth)
     sizes = _saved_by_path(account.training, depth) if account.numeric else {}
-    paths = [path for path in dict.fromkeys((*costs, *counts, *sizes)) if path]
+    paths = list(dict.fromkeys((*costs, *counts, *sizes)))
     found = [(path, counts.get(path, 0), costs.get(path, NOTHING).full, sizes.get(path, 0)) for path in paths]
     rows = [
-        Row(
-            path,
-            (f"{count:,}", shown(flops, "FLOP") if flops != 0 else "-", shown(kept, "B") if kept else "-"),
-        )
+        Row(path or "the model itself", (count, flops, kept), ("count", "FLOP", "B"))
         for path, count, flops, kept in found
         if (count, flops, kept) != (0, 0, 0)
     ]
@@ -114,7 +115,10 @@ def state(account: Account) -> Table:
     kept, dtype = account.state, account.question.dtype
     rows = [Row("per token and sequence", (kept.per_token,), "B", dtype)]
     if kept.fixed() != 0:
-        rows.append(Row("that does not grow", (kept.fixed(),), "B"))
+        rows.append(Row("that does not grow", (kept.fixed(),), "B", "computed once, or carried on"))
+    if kept.latent_per_token < kept.per_token:
+        note = "from which keys and values could be computed again; the emitted module keeps these"
+        rows.append(Row("enough per token", (kept.latent_per_token,), "B", note))
     stream = account.graph.stream
     context = account.question.sizes.get(stream or "")
     if account.numeric and context:
@@ -135,7 +139,9 @@ def inference(account: Account) -> Table:
         Row("inputs", (trace.inputs,), "B"),
         Row("activations, at their peak", (trace.peak,), "B", f"at {trace.peak_at}"),
         Row("results", (trace.outputs,), "B"),
-        Row("together", (trace.parameters + trace.buffers + trace.inputs + trace.peak,), "B"),
+        Row(
+            "together", (trace.parameters + trace.buffers + trace.inputs + trace.peak,), "B", "a forward pass"
+        ),
     )
     return Table("Memory of inference", rows, notes=_notes(account, trace))
 
@@ -148,14 +154,23 @@ def training(account: Account) -> Table:
         Row("gradients", (kept.gradients,), "B"),
         Row("master copies", (kept.master,), "B"),
         Row("moments", (kept.first_moment + kept.second_moment,), "B", question.optimizer),
-        Row("saved activations", (trace.activations,), "B", f"checkpointing: {question.checkpoint}"),
+        Row(
+            "saved activations",
+            (trace.activations - account.dropped,),
+            "B",
+            f"checkpointing: {question.checkpoint}",
+        ),
     ]
     if trace.weight_copies:
         rows.append(Row("autocast's copies of weights", (trace.weight_copies,), "B"))
     step = account.training_step
-    rows.append(Row("beside all that, at the peak of a step", (step.peak - _held(trace),), "B", f"at {step.peak_at}"))
-    rows.append(Row("together", (kept.total + step.peak,), "B"))
-    return Table("Memory of training", tuple(rows), notes=_notes(account, trace))
+    rows.append(
+        Row("beside all that, at the peak of a step", (step.peak - _held(trace),), "B", f"at {step.peak_at}")
+    )
+    rows.append(Row("together", (kept.total + account.training_peak,), "B"))
+    lora = ("activations as if all were trained: with adapters alone they are fewer",)
+    notes = (*_notes(account, trace), *(lora if question.lora is not None else ()))
+    return Table("Memory of training", tuple(rows), notes=notes)
 
 
 def _held(trace: Trace) -> int:
@@ -169,11 +184,13 @@ def saved(trace: Trace) -> Table:
         if one.role == "activation":
             sizes[one.operation, one.reason] += one.nbytes
             counts[one.operation, one.reason] += 1
+    most = sizes.most_common(_MOST)
     rows = [
-        Row(f"{operation}: {reason}", (size, counts[operation, reason]), "B")
-        for (operation, reason), size in sizes.most_common(_MOST)
+        Row(f"{operation}: {reason}", (size,), "B", f"in {counts[operation, reason]}")
+        for (operation, reason), size in most
     ]
-    rows = [Row(row.label, (row.values[0],), "B", f"{row.values[1]} tensors") for row in rows]
+    rest = sum(sizes.values()) - sum(size for _, size in most)
+    rows += [Row("all others", (rest,), "B")] if rest else []
     return Table("Saved for the backward pass, by the operation that needs it", tuple(rows))
 
 

@@ -45,7 +45,7 @@ def served(account: Account) -> Served:
     def run(batch: int, tokens: int) -> tuple[int, tuple[Load, ...]]:
         given = shapes(graph, Sizes.of(graph, at(batch, tokens)), question.dtype)
         trace = account.subject.trace(given, question.inference)
-        return trace.peak, loads(trace)
+        return trace.peak, loads(trace, visible(account))
 
     return Served(
         weight_bytes=account.parameters.bytes(question.dtype),
@@ -60,9 +60,24 @@ def served(account: Account) -> Served:
     )
 
 
-def loads(trace: Trace) -> tuple[Load, ...]:
-    """Every operation of a run: its products' FLOPs, and the bytes it reads and writes."""
-    return tuple(Load(k.flops, k.read + k.written, k.dtype, k.name) for k in trace.kernels)
+def visible(account: Account) -> float:
+    """The share of pairs that masks let through, in FLOPs of attention; 1 where it is not known."""
+    found = account.forward.by_class().get("attention")
+    if found is None or not isinstance(found.full, int) or not isinstance(found.exact, int) or not found.full:
+        return 1.0
+    return found.exact / found.full
+
+
+def loads(trace: Trace, share: float = 1.0) -> tuple[Load, ...]:
+    """Every operation of a run: its products' FLOPs, and the bytes it reads and writes.
+
+    A fused attention leaves out what its mask does: of its FLOPs that `share` is left.
+    """
+    fused = "scaled_dot_product_attention"
+    return tuple(
+        Load(k.flops * (share if k.name == fused else 1), k.read + k.written, k.dtype, k.name)
+        for k in trace.kernels
+    )
 
 
 def read_bytes(graph: Graph, dtype: str, batch: int = 1) -> float:

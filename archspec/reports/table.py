@@ -37,12 +37,17 @@ _SHOWN: dict[str, Callable[[float], str]] = {
 
 
 class Row(Struct, frozen=True):
-    """A line: its label, a value for each column, their unit, and what there is to say of it."""
+    """A line: its label, a value for each column, their unit or units, and what there is to say of it."""
 
     label: str
     values: tuple[Value, ...]
-    unit: Unit = ""
+    unit: Unit | tuple[Unit, ...] = ""
     note: str = ""
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """A unit for each value."""
+        return self.unit if isinstance(self.unit, tuple) else (self.unit,) * len(self.values)
 
 
 class Table(Struct, frozen=True):
@@ -56,7 +61,7 @@ class Table(Struct, frozen=True):
     def record(self) -> dict[str, object]:
         """Plain data: exact numbers, ranges as their two ends, sizes that are not known in symbols."""
         rows = [
-            {"label": row.label, "unit": row.unit, "note": row.note}
+            {"label": row.label, "unit": " ".join(dict.fromkeys(row.units)), "note": row.note}
             | {column or "value": _plain(v) for column, v in zip(self.columns, row.values, strict=True)}
             for row in self.rows
         ]
@@ -88,8 +93,7 @@ def render(tables: Iterable[Table], form: Form) -> str:
 
 def _cells(table: Table) -> list[list[str]]:
     head = [["", *table.columns, ""]] if any(table.columns) else []
-    rows = [[row.label, *(shown(v, row.unit) for v in row.values), row.note] for row in table.rows]
-    return [*head, *rows]
+    return [*head, *([row.label, *map(shown, row.values, row.units), row.note] for row in table.rows)]
 
 
 def _text(table: Table) -> list[str]:
@@ -130,8 +134,8 @@ def _csv(tables: Iterable[Table]) -> str:
     writer.writerow(["table", "label", "column", "value", "worst", "unit", "note"])
     for table in tables:
         for row in table.rows:
-            for column, value in zip(table.columns, row.values, strict=True):
-                writer.writerow([table.title, row.label, column, *_ends(value), row.unit, row.note])
+            for column, value, unit in zip(table.columns, row.values, row.units, strict=True):
+                writer.writerow([table.title, row.label, column, *_ends(value), unit, row.note])
     return out.getvalue()
 
 

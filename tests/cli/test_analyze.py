@@ -70,7 +70,9 @@ def test_a_device_of_ones_own(tmp_path: Path):
         (("B=1", "S=16", "--precision", "tf32"), ["D005"]),
         (("B=1", "S=16", "--optimizer", "lion"), ["D005"]),
         (("B=1", "S=16", "--lora", "4", "--targets", "qqv"), ["D006"]),
-        (("B=1", "S=16", "--lora", "0", "--targets", "qkv"), ["D004"]),
+        (("B=1", "S=16", "--lora", "4"), ["D006"]),
+        (("--lora", "4", "--targets", "qqv"), ["D006"]),
+        (("B=1", "S=16", "--device", "h100", "--outputs", "5000"), ["A003"]),
     ],
 )
 def test_what_it_refuses(words: tuple[str, ...], codes: list[str]):
@@ -80,6 +82,42 @@ def test_what_it_refuses(words: tuple[str, ...], codes: list[str]):
         assert [code for code, _, _ in found(*GPT2, *words)] == codes
 
 
-@pytest.mark.parametrize("word", ["S", "S=", "S=many", "=4", "S=1.5"])
-def test_a_size_that_is_none_is_a_wrong_command_line(word: str):
-    cli(*GPT2, word, status=2)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("S",), ("S=",), ("S=many",), ("=4",), ("S=1.5",), ("B=1", "B=2"), ("--devices", "0"),
+        ("--tokens", "0"), ("--outputs", "0"), ("--past", "-1"), ("--picked", "-1"), ("--lora", "0"),
+        ("--reached", "file"),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_is_a_wrong_command_line(words: tuple[str, ...]):
+    cli(*GPT2, *words, status=2)
+
+
+def test_a_device_without_a_dtype_leaves_training_out():
+    """A T4 has no bf16: what runs in fp16 is told, and a step of training in bf16 is not."""
+    text = cli(*SIZED, "--device", "t4", "--dtype", "float16").stdout
+    assert "expected" in text
+    assert "no figure is known for t4: peak FLOP/s in bfloat16" in text
+    assert (
+        "step on one device"
+        in cli(*SIZED, "--device", "t4", "--dtype", "float16", "--precision", "mixed-fp16").stdout
+    )
+
+
+def test_a_fused_attention_computes_what_its_mask_lets_through():
+    long = ("analyze", "gpt2", "B=1", "S=1024", "--device", "h100", "--format", "json")
+    tables = {t["title"]: t["rows"] for t in json.loads(cli(*long).stdout)}
+    rows = {row["label"]: row for row in tables["Where the ideal time goes"]}
+    classes = {row["label"]: row for row in tables["Forward FLOPs by class"]}
+    assert rows["scaled_dot_product_attention"]["FLOPs"] == classes["attention"]["exact"]
+
+
+@pytest.mark.parametrize("values", ["10..1", "0..10..0", "1..1000000000000"])
+def test_a_range_that_is_none_is_a_wrong_command_line(values: str):
+    cli("scale", "gpt2", "--set", f"num_layers={values}", status=2)
+
+
+def test_a_sweep_ends():
+    words = ("scale", "gpt2", "--set", "num_layers=1..100000", "--set", "vocab_size=1..10000")
+    assert [code for code, _, _ in found(*words)] == ["A007"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.analysis.sizes import Sizes
+from archspec.analysis.sizes import Sizes, number
 from archspec.dims import poly
 from archspec.errors import ArchspecError
 from archspec.reports.account import Account
@@ -77,17 +77,30 @@ def test_checkpointing_trades_memory_for_flops():
         for c in ("none", 2, "full")
     ]
     saved = [one.training.activations for one in kept]
-    flops = [one.step.step.full for one in kept]
+    flops = [number(one.step.step.full, "FLOPs") for one in kept]
     assert saved == sorted(saved, reverse=True)
     assert flops == sorted(flops)
     assert len({*saved}) == len({*flops}) == 3
+
+
+def test_selective_checkpointing_keeps_no_scores():
+    """5 a s^2 b bytes a layer in bf16 with dropout (Korthikanti 2022): here fp32 weights, and bf16 copies."""
+    asked: dict[str, Any] = {"attention": "eager", "precision": "bf16"}
+    sizes = {"B": 2, "S": 24}
+    whole, some = (account("gpt2", sizes, TINY, checkpoint=c, **asked) for c in ("none", "selective"))
+    pairs = 2 * 2 * 4 * 24 * 24  # layers, batch, heads, queries, keys
+    assert some.dropped == pairs * (4 + 1 + 2)  # softmax in fp32, mask of dropout, weights in bf16
+    assert whole.dropped == 0
+    assert whole.training_peak - some.training_peak == some.dropped
+    fused = account("gpt2", sizes, TINY, checkpoint="selective", precision="bf16")
+    assert fused.dropped == 0
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_every_precision_has_a_memory(precision: str):
     found = account("gpt2", {"B": 1, "S": 16}, TINY, precision=precision)
     assert found.training.activations > 0
-    assert (found.training.weight_copies > 0) == (precision == "autocast")
+    assert (found.training.weight_copies > 0) == precision.startswith("autocast")
     assert found.optimizer.weights == found.training.parameters
 
 
