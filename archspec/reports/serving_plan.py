@@ -229,7 +229,8 @@ class ServingPlan:
         gpus, title = self.cluster.gpus, self.cluster.device.title
         why = "; ".join(dict.fromkeys(self._why()))
         more = next((n for n in _further(gpus) if self._best(n)), None)
-        hint = "more devices would not do: a larger device, a shorter request or a laxer target"
+        searched = gpus * FURTHER
+        hint = f"none up to {searched:,} devices do: many more, larger ones, shorter requests, a laxer target"
         if more is not None:
             least = sum(group.devices for group in self._best(more) or ())
             hint = f"{least} devices would do"

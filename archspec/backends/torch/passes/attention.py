@@ -162,4 +162,5 @@ def fresh(hint: str, taken: set[str]) -> str:
 def _check(node: Apply, op: Attention, implementation: str) -> None:
     if implementation == "sdpa" and op.softcap is not None:
         message = "attention=sdpa cannot cap scores: F.scaled_dot_product_attention has no softcap"
-        raise UnsupportedError(Diagnostic("U002", message, node.span, "build with attention=eager"))
+        hint = "ask for attention=eager (--attention eager)"
+        raise UnsupportedError(Diagnostic("U002", message, node.span, hint))
