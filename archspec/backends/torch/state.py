@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from archspec.backends.torch.forward import Body, shape_text
+from archspec.backends.torch.layout import fits
 from archspec.errors import Diagnostic, UnsupportedError
 from archspec.ir.graph import Apply, Node, Value
 from archspec.ir.ops.state import Append, Hold, Keep, Recall
@@ -37,16 +38,26 @@ def recall(body: Body, node: Apply, op: Recall, write_inner: Callable[[], None])
     """Computed at the first step and without a cache, else what the step before kept."""
     body.flush()
     cache, old, new = body.module.cache.of(op.state), node.inputs[0], node.outputs[0]
-    name = _free(body, new)
-    body.line(f"if cache is None or {cache}.kept is None:")
+    name, first = _free(body, new), f"cache is None or {cache}.kept is None"
+    before = len(body.lines)
+    body.line(f"if {first}:")
     body.indent += 4
     write_inner()
     _into(body, name, old)
     body.indent -= 4
     body.line("else:")
     body.line(f"    {name} = {cache}.kept")
+    _shortened(body, before, f" if {first} else {cache}.kept")
     body.variables.bind(name, new)
     body.variables.blocked.discard(name)
+
+
+def _shortened(body: Body, before: int, choice: str) -> None:
+    """`x = a if test else b` for four lines that say so, where it fits one."""
+    _, value, *rest = body.lines[before:]
+    short = value.partition("  # ")[0].strip() + choice
+    if len(rest) == 2 and fits(short, body.indent):
+        body.lines[before:] = [" " * body.indent + short]
 
 
 def keep(body: Body, node: Apply, op: Keep) -> None:
