@@ -16,7 +16,7 @@ A100, H100 = device("a100-80gb"), device("h100-sxm")
 PEAK = Efficiency(Band(1, 1, "ideal"), Band(1, 1, "ideal"))
 
 PARAMETERS, TABLE, LAYERS, HIDDEN = 8_030_261_248, 128256 * 4096, 32, 4096
-STATE = 131072  # bytes a token: 2 × 32 layers × 8 heads × 128 × bf16; cost_truth.json, params
+STATE = 131072  # bytes a token: 2 × 32 layers × 8 heads × 128 × bf16
 READ = 2 * (PARAMETERS - TABLE)
 
 
