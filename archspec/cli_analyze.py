@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,27 +12,15 @@ from archspec.cli_budget import limit_options, limits
 from archspec.cli_common import (
     FINDINGS,
     attention_option,
+    sized,
     spec_argument,
     spec_options,
     table_format_option,
-    write_json,
+    write_tables,
 )
 
 if TYPE_CHECKING:
     from archspec.reports.table import Form
-
-
-def _sizes(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, int]:
-    """`B=8 S=1024` as numbers."""
-    sizes = dict[str, int]()
-    for value in values:
-        name, equals, text = value.partition("=")
-        if not equals or not text.lstrip("-").isdecimal() or not name:
-            raise click.BadParameter(f"'{value}' is not SIZE=NUMBER", context, parameter)
-        if name in sizes:
-            raise click.BadParameter(f"{name} is given twice", context, parameter)
-        sizes[name] = int(text)
-    return sizes
 
 
 def _checkpoint(context: click.Context, parameter: click.Parameter, value: str) -> str | int:
@@ -46,7 +33,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str) -> tu
 
 @click.command()
 @spec_argument
-@click.argument("sizes", metavar="[SIZE=NUMBER]...", nargs=-1, callback=_sizes)
+@click.argument("sizes", metavar="[SIZE=NUMBER]...", nargs=-1, callback=sized)
 @spec_options
 @attention_option
 @click.option("--past", type=click.IntRange(0), metavar="N", help="Tokens in the cache of a decoding step.")
@@ -118,10 +105,7 @@ def analyze(
     place = _place(device, reached, devices=devices, tokens=tokens, outputs=outputs)
     verified = archspec.verify_cost(loaded, question) if verify else None
     found = [*archspec.cost_tables(account, place), *([verified.table()] if verified else [])]
-    if form == "json":
-        write_json([table.record() for table in found])
-    else:
-        click.echo(archspec.render(found, form), nl=False)
+    write_tables(found, form)
     if allowed:
         archspec.check_budget(account, allowed, place)
     if verified and not verified.agrees:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -17,6 +17,7 @@ from archspec import report
 from archspec.errors import ArchspecError
 
 if TYPE_CHECKING:
+    from archspec.reports.table import Form, Table
     from archspec.spec.spec import Spec
 
 FINDINGS, INTERRUPTED = 1, 130
@@ -64,6 +65,27 @@ def _in_color() -> bool:
 def write_json(value: object) -> None:
     """One JSON document on stdout."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def write_tables(tables: Sequence[Table], form: Form | Literal["json"]) -> None:
+    """Tables on stdout, in the form that was asked for."""
+    if form == "json":
+        write_json([table.record() for table in tables])
+    else:
+        click.echo(archspec.render(tables, form), nl=False)
+
+
+def sized(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, int]:
+    """`B=8 S=1024` as numbers, each name once. What is no number is a wrong command line."""
+    sizes = dict[str, int]()
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not text.lstrip("-").isdecimal() or not name:
+            raise click.BadParameter(f"'{value}' is not SIZE=NUMBER", context, parameter)
+        if name in sizes:
+            raise click.BadParameter(f"{name} is given twice", context, parameter)
+        sizes[name] = int(text)
+    return sizes
 
 
 @contextmanager

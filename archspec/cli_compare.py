@@ -17,11 +17,11 @@ from archspec.cli_common import (
     load_named,
     spec_argument,
     table_format_option,
-    write_json,
+    write_tables,
 )
 
 if TYPE_CHECKING:
-    from archspec.reports.table import Form, Table
+    from archspec.reports.table import Form
 
 _SHOWN = 40  # points of a sweep that people are shown; files have all
 
@@ -68,7 +68,7 @@ def compare(
     ]
     loaded = {name: load_named(name) for name in specs}
     choices = archspec.compare(loaded, questions, limits=allowed, place=place, by=by)
-    _write(archspec.comparison_tables(choices), form)
+    write_tables(archspec.comparison_tables(choices), form)
 
 
 def _lists(
@@ -120,11 +120,4 @@ def scale(
         write_text(svg, archspec.curves(swept, svg=True))
     if form == "text":
         click.echo(archspec.curves(swept))
-    _write(archspec.scale_tables(swept, _SHOWN if form == "text" else None), form)
-
-
-def _write(tables: Sequence[Table], form: Form | Literal["json"]) -> None:
-    if form == "json":
-        write_json([table.record() for table in tables])
-    else:
-        click.echo(archspec.render(tables, form), nl=False)
+    write_tables(archspec.scale_tables(swept, _SHOWN if form == "text" else None), form)

@@ -10,7 +10,7 @@ import click
 
 import archspec
 from archspec.cli_budget import Quantity
-from archspec.cli_common import load_named, table_format_option, write_json
+from archspec.cli_common import load_named, table_format_option, write_tables
 from archspec.quantity import Kind, quantity
 
 if TYPE_CHECKING:
@@ -114,10 +114,7 @@ def plan(
     cluster = archspec.Cluster(archspec.device(device), gpus, per_node, network, int(reserve))
     made = _serving(specs, sizes, cluster, asked) if serve else _training(specs, sizes, cluster, asked)
     tables = archspec.plan_tables(made, top)
-    if form == "json":
-        write_json([table.record() for table in tables])
-    else:
-        click.echo(archspec.render(tables, form), nl=False)
+    write_tables(tables, form)
 
 
 def _training(

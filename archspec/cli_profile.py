@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,10 +12,12 @@ from archspec.cli_common import (
     attention_option,
     load_named,
     one_of,
+    sized,
     spec_options,
+    table_format_option,
     weights_options,
     working,
-    write_json,
+    write_tables,
 )
 
 if TYPE_CHECKING:
@@ -24,18 +25,9 @@ if TYPE_CHECKING:
     from archspec.reports.table import Form
 
 
-def _sizes(context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, int]:
-    """`B=8 S=1024` as numbers."""
-    pairs = [value.partition("=") for value in values]
-    for name, equals, number in pairs:
-        if not name or not number.isdecimal():
-            raise click.BadParameter(f"'{name}{equals}{number}' is not SIZE=NUMBER", context, parameter)
-    return {name: int(number) for name, _, number in pairs}
-
-
 @click.command()
 @click.argument("spec", metavar="[SPEC]", required=False)
-@click.argument("sizes", metavar="[SIZE=NUMBER]...", nargs=-1, callback=_sizes)
+@click.argument("sizes", metavar="[SIZE=NUMBER]...", nargs=-1, callback=sized)
 @spec_options
 @weights_options
 @attention_option
@@ -59,14 +51,7 @@ def _sizes(context: click.Context, parameter: click.Parameter, values: Sequence[
     "-o", "--out", type=click.Path(path_type=Path), metavar="FILE",
     help="Write what was reached, for `analyze --reached`; with --calibrate the machine, for --device.",
 )  # fmt: skip
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "csv", "markdown"]),
-    default="text",
-    show_default=True,
-    help="Write tables for people, for tools, or for a page.",
-)
+@table_format_option
 def profile(
     spec: str | None, sizes: dict[str, int], calibrate: bool, out: Path | None, form: Form | Literal["json"],
     **given: Any,
@@ -88,7 +73,7 @@ def profile(
     if spec is None:
         raise click.UsageError("give a SPEC, or --calibrate")
     found = _measured(spec, sizes, **given)
-    _write(found.tables(), form)
+    write_tables(found.tables(), form)
     if out is not None:
         archspec.save_reached(found.reached(), out)
 
@@ -109,13 +94,6 @@ def _measured(
 def _calibrate(out: Path | None, form: Form | Literal["json"]) -> None:
     with working("measuring the machine"):
         found = archspec.calibrate()
-    _write([archspec.device_table(found)], form)
+    write_tables([archspec.device_table(found)], form)
     if out is not None:
         archspec.save_device(found, out)
-
-
-def _write(tables: Sequence[archspec.Table], form: Form | Literal["json"]) -> None:
-    if form == "json":
-        write_json([table.record() for table in tables])
-    else:
-        click.echo(archspec.render(tables, form), nl=False)

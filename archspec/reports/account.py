@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.analysis.flops import Flops
 from archspec.analysis.lora import adapted
-from archspec.analysis.optimizer import PRECISIONS, TrainingState, training_state
+from archspec.analysis.optimizer import PRECISIONS, Parameter, TrainingState, training_state
 from archspec.analysis.parameters import Parameters
 from archspec.analysis.sizes import Sizes
 from archspec.analysis.state import StateBytes
@@ -73,7 +73,12 @@ class Account:
 
     @cached_property
     def optimizer(self) -> TrainingState:
-        """Weights, gradients and what the optimizer keeps. Raises D005 and D006 for unknown names."""
+        """Weights, gradients and what the optimizer keeps. Raises D005, and as `learned`."""
+        return training_state(self.learned, self.question.optimizer, self.question.policy.state)
+
+    @cached_property
+    def learned(self) -> tuple[Parameter, ...]:
+        """The parameters, each with whether it is trained, and adapters. Raises D006 for unknown targets."""
         question, policy = self.question, PRECISIONS[self.question.policy.state]
         found = learned(self.graph)
         if question.lora is not None:
@@ -81,7 +86,7 @@ class Account:
                 hint = f"name some: {', '.join(matrices(found)[:6])}"
                 raise ArchspecError(Diagnostic("D006", "adapters of no matrix are asked for", None, hint))
             found = adapted(found, question.lora, question.targets, itemsize=policy.weights)
-        return training_state(found, question.optimizer, question.policy.state)
+        return tuple(found)
 
     # from a run of the emitted source on shapes
 

@@ -23,8 +23,6 @@ _LAYER = re.compile(r"(?<=\.)\d+(?=\.|$)")  # the number of a layer in a path
 
 def tables(account: Account) -> Iterator[Table]:
     """What there is to say: without all sizes no memory."""
-    if account.question.lora is not None:
-        account.optimizer  # noqa: B018  # names of adapters are judged whether memory is asked for or not
     yield parameters(account)
     yield flops(account)
     yield flops_by_class(account)
@@ -40,7 +38,8 @@ def tables(account: Account) -> Iterator[Table]:
 def parameters(account: Account) -> Table:
     """Counts, and bytes by dtype."""
     p = account.parameters
-    rows = [Row("parameters", (p.total,), "count", "all of them trained")]
+    trained = sum(one.count for one in account.learned if one.trainable)
+    rows = [Row("parameters", (p.total,), "count"), Row("trained", (trained,), "count")]
     if p.active != p.total:
         rows.append(
             Row("active per token", (p.active,), "count", "experts that a token is not routed to left out")
