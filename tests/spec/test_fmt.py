@@ -138,7 +138,7 @@ def test_a_large_text_takes_no_time():
     text = "# c\na:\n" + "".join(f"    # c\n    k{i}:   [1,2]  # c\n" for i in range(15_000))
     start = time.process_time()
     formatted(text)
-    assert time.process_time() - start < 4
+    assert time.process_time() - start < 20  # quadratic work would take minutes
 
 
 WORDS = st.sampled_from(
