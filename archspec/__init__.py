@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         fmt,
         generate,
         import_config,
+        kernels,
         load,
         lower,
         new,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         render,
     )
     from archspec.api_compare import check_budget, compare, comparison_tables, curves, scale, scale_tables
+    from archspec.api_kernels import kernel_tables, write_kernels
     from archspec.api_measure import (
         calibrate,
         device_table,
@@ -91,6 +93,8 @@ __all__ = [
     "fmt",
     "generate",
     "import_config",
+    "kernel_tables",
+    "kernels",
     "load",
     "load_reached",
     "load_tensors",
@@ -122,13 +126,16 @@ __all__ = [
     "vocabulary",
     "weight_map",
     "why",
+    "write_kernels",
 ]
+
+ROOMS = ("api", "api_run", "api_analyze", "api_compare", "api_kernels", "api_measure", "api_plan")
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'archspec' has no attribute '{name}'")
-    for room in ("api", "api_run", "api_analyze", "api_compare", "api_measure", "api_plan"):
+    for room in ROOMS:
         module = import_module(f"archspec.{room}")  # lazy: they are most of what a short command costs
         if hasattr(module, name):
             return getattr(module, name)

@@ -128,10 +128,22 @@ def _source(loaded: Spec, graph: Graph, attention: str) -> str:
     return emit(graph, attention=attention, provenance=provenance)
 
 
+def kernels(spec: Named) -> dict[str, str]:
+    """The files of Triton kernels that attention="triton" runs, one for each structure: name, text.
+
+    The same structure gives the same file, whatever the sizes. Raises UnsupportedError as `source` does.
+    """
+    from archspec.backends.torch.passes.kernels import kernel_files  # lazy: see above
+
+    return {f"{name}.py": text for name, text in kernel_files(lower(load(spec)).root).items()}
+
+
 def build(
     spec: Named, out: Path, *, attention: str = "sdpa", weights: Path | None = None, init: int | None = None
 ) -> tuple[Path, ...]:
     """Writes model.py, spec.resolved.yaml and, with `weights` or `init`, model.safetensors; gives the paths.
+
+    With attention="triton" the files of `kernels` stand beside them.
 
     `weights` is a checkpoint to take tensors from, `init` a seed to start them. All files appear, or none.
     Raises WeightsError where the checkpoint does not fit, ArchspecError F001 where `out` cannot be written.
@@ -140,6 +152,7 @@ def build(
 
     loaded = load(spec)
     texts = {"model.py": source(loaded, attention=attention), "spec.resolved.yaml": show(loaded, "resolved")}
+    texts |= kernels(loaded) if attention == "triton" else {}
     tensors = _tensors(loaded, texts["model.py"], weights, init)
     with new_directory(out) as scratch:
         for name, text in texts.items():

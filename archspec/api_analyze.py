@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.analysis.devices import device
 from archspec.api import Named, load, lower
 from archspec.reports.account import Account
+from archspec.reports.alive import alive
 from archspec.reports.on_device import Place, on_device
 from archspec.reports.question import Question
 from archspec.reports.sections import tables
@@ -20,12 +21,14 @@ def analyze(spec: Named, question: Question | None = None) -> Account:
     return Account(lower(load(spec)), question or Question())
 
 
-def cost_tables(account: Account, place: Place | None = None) -> list[Table]:
+def cost_tables(account: Account, place: Place | None = None, *, at_peak: bool = False) -> list[Table]:
     """An account for people: parameters, FLOPs, state, memory; with a place time and money too.
 
-    Raises what the account raises, A001 where time and money lack a size, D003 where a device lacks a figure.
+    `at_peak`: and a table of what is alive at the peak of inference. Raises what the account raises, A001
+    where time, money or that table lack a size, D003 where a device lacks a figure.
     """
-    return [*tables(account), *(on_device(account, place) if place else ())]
+    peak = [alive(account)] if at_peak else []
+    return [*tables(account), *peak, *(on_device(account, place) if place else ())]
 
 
 __all__ = ["Account", "Place", "Question", "Table", "analyze", "cost_tables", "device", "render"]

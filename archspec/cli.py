@@ -14,6 +14,7 @@ from archspec.cli_analyze import analyze
 from archspec.cli_begin import diff, import_, new
 from archspec.cli_common import Program
 from archspec.cli_compare import compare, scale
+from archspec.cli_kernels import kernels
 from archspec.cli_model import build, export
 from archspec.cli_plan import plan
 from archspec.cli_profile import profile
@@ -32,6 +33,7 @@ from archspec.version import VERSION
         new,
         import_,
         build,
+        kernels,
         run,
         export,
         analyze,

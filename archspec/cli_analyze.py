@@ -83,6 +83,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str) -> tu
     "--reached", type=click.Path(path_type=Path), metavar="FILE",
     help="Expect the efficiencies that `archspec profile -o FILE` measured.",
 )  # fmt: skip
+@click.option("--at-peak", is_flag=True, help="List what is alive when a forward pass needs most memory.")
 @click.option(
     "--verify", is_flag=True, help="Compare with the real module on this machine's CPU, number by number."
 )
@@ -91,7 +92,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str) -> tu
 def analyze(
     spec: str, sizes: dict[str, int], graph: str | None, preset: str | None, overrides: dict[str, str],
     form: Form | Literal["json"], device: str | None, devices: int, tokens: float | None, outputs: int | None,
-    reached: Path | None, verify: bool, **asked: Any,
+    reached: Path | None, at_peak: bool, verify: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """What a model costs before anyone trains it.
 
@@ -104,7 +105,8 @@ def analyze(
     account = archspec.analyze(loaded, question)
     place = _place(device, reached, devices=devices, tokens=tokens, outputs=outputs)
     verified = archspec.verify_cost(loaded, question) if verify else None
-    found = [*archspec.cost_tables(account, place), *([verified.table()] if verified else [])]
+    costs = archspec.cost_tables(account, place, at_peak=at_peak)
+    found = [*costs, *([verified.table()] if verified else [])]
     write_tables(found, form)
     if allowed:
         archspec.check_budget(account, allowed, place)

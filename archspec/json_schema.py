@@ -187,6 +187,7 @@ _SLOTS: dict[str, Schema] = {
     "text": _TEXT,
     "tensor": _TENSOR,
     "mask": {**_TEXT, "description": "A boolean expression over b, h, q, k."},
+    "score": {**_TENSOR, "description": "A tensor, or a number over b, h, q, k."},
     "init": {**_TEXT, "description": _INITIAL},
     "extents": {"type": ["array", "integer", "string"]},
     "extent_table": {"type": "object"},

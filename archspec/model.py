@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archspec.atomic import new_directory
+from archspec.backends.torch.passes.kernels import kernel_files
 from archspec.backends.torch.runtime.load import module_from_source
 from archspec.errors import Diagnostic, InternalError, UnsupportedError, WeightsError, did_you_mean
 from archspec.ir.graph import Graph
@@ -24,6 +25,7 @@ from archspec.weights.of_spec import Share, native_map, rules_of, shares_of
 from archspec.weights.save_torch import refuse_leftovers, save_folder
 
 State = Mapping[str, Tensor]
+KERNELS = " import attention as "  # how emitted source imports a file of kernels
 
 
 def make(source: str, graph: Graph, *, state: State | None = None, seed: int | None = None) -> nn.Module:
@@ -31,7 +33,8 @@ def make(source: str, graph: Graph, *, state: State | None = None, seed: int | N
 
     Without `state` it starts as the reference does, drawn from `seed` or from torch's own generator.
     """
-    emitted = module_from_source(source, graph.name)
+    kernels = kernel_files(graph.root) if KERNELS in source else {}
+    emitted = module_from_source(source, graph.name, kernels)
     kind: Callable[[], nn.Module] = getattr(emitted, emitted.__all__[0])
     with _Undrawn() if state is not None else seeded(seed):
         module = kind()

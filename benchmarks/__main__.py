@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import check, forward, library, recurrent, sized
+from benchmarks import attention, check, forward, library, recurrent, sized
 
 BENCHMARKS = {
     "check": check.run,
     "bert": forward.bert,
     "gpt2": forward.gpt2,
     "mamba": recurrent.mamba,
+    "attention": attention.run,
     "long": library.long,
 }
 

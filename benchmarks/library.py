@@ -21,7 +21,7 @@ from tests.parity.rig import Inputs, Rig, results, spelt
 
 STEPS = 8  # tokens of one timed run of decoding
 STATES = ("cache_params", "state", "past_key_values")  # where a reference keeps what it has seen
-LONG = ("longformer-4096", "mamba-2048")
+LONG = ("longformer-4096", "longformer-4096-encoder", "mamba-2048")
 
 
 def library(repeats: int, threads: int, chosen: Sequence[str] = ()) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
+from archspec.analysis.distances import by_distance, count_distances
 from archspec.analysis.meaning import Meaning, meaning
 from archspec.analysis.terms import Floor, Sum, UnreadableError, comparisons
 from archspec.dims.expr import Expr
@@ -22,6 +23,9 @@ def count_between(rule: Expr, queries: range, keys: int, numbers: Mapping[str, i
     sums = tuple(dict.fromkeys(comparisons(rule, numbers)))
     blocked = {f for s in sums for f in s.floors if _steps(f, len(queries))}
     plan = _Plan.of(sums, blocked, meaning(rule, numbers), keys)
+    if by_distance(sums):
+        cuts = [cut for each in plan.cutting for cut in _cut(each, 0)]
+        return count_distances(plan.holds, cuts, plan.period, queries, keys)
     blocks = list(pairwise(_bounds(blocked, queries)))
     if len(blocks) * plan.stride > MOST_CLASSES:
         raise UnreadableError

@@ -9,6 +9,7 @@ from archspec.ir.op import Op
 from archspec.ir.ops.elementwise import Arith, Dropout, Map, Scalar, StopGradient
 from archspec.ir.ops.reduce import Reduce
 from archspec.ir.ops.shape import Gather, Scatter, Take
+from archspec.ir.ops.state import Append, Hold
 from archspec.ir.types import is_float
 
 Flags: TypeAlias = tuple[bool, ...]
@@ -65,6 +66,8 @@ class Gradients:
 
     def _through(self, node: Node, flags: Flags) -> Flags:
         if isinstance(node, Apply):
+            if isinstance(node.op, Append | Hold) and len(flags) == len(node.outputs):
+                return flags  # each result is what its own operand was, and what came before
             return (any(flags) and not isinstance(node.op, StopGradient),) * len(node.outputs)
         if isinstance(node, Call):
             return self.results(node.region, flags)

@@ -23,11 +23,16 @@ def adapted(
     `target_modules`. Raises ArchspecError D004 for a rank below 1, D006 for a target that no matrix has.
     """
     positive("rank", rank)
+    base = (replace(each, trainable=False, itemsize=each.itemsize or itemsize) for each in parameters)
+    found = chosen(parameters, targets)
+    return (*base, *(adapter for matrix in found for adapter in _adapters(matrix, rank)))
+
+
+def chosen(parameters: Sequence[Parameter], targets: Sequence[str]) -> tuple[Parameter, ...]:
+    """The matrices that get adapters. Raises ArchspecError D006 for a target that no matrix has."""
     for target in targets:
         _exists(target, parameters)
-    base = (replace(each, trainable=False, itemsize=each.itemsize or itemsize) for each in parameters)
-    chosen = (each for each in parameters if any(_named(each, target) for target in targets))
-    return (*base, *(adapter for matrix in chosen for adapter in _adapters(matrix, rank)))
+    return tuple(each for each in parameters if any(_named(each, target) for target in targets))
 
 
 def trainable_fraction(parameters: Sequence[Parameter]) -> float:

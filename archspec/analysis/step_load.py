@@ -26,6 +26,7 @@ from archspec.analysis.speed import Speed
 from archspec.dims import num as n
 from archspec.dims import poly
 from archspec.dims.num import Num
+from archspec.ir.op import Op
 from archspec.ir.ops.attention import Attention
 from archspec.ir.ops.elementwise import Dropout, StopGradient
 from archspec.ir.ops.loss import CrossEntropy
@@ -92,6 +93,19 @@ class Memo:
     sizes: Sizes = field(default_factory=lambda: Sizes({PAST: 0}))
     types: dict[tuple[int, Tensor], TensorType] = field(default_factory=dict[tuple[int, Tensor], TensorType])
     kept: dict[tuple[object, ...], Held] = field(default_factory=dict[tuple[object, ...], Held])
+    products: dict[tuple[object, ...], tuple[int, int]] = field(
+        default_factory=dict[tuple[object, ...], tuple[int, int]]
+    )
+
+    def flops(
+        self, op: Op, learned: tuple[bool, ...], types: tuple[TensorType | None, ...]
+    ) -> tuple[int, int]:
+        """FLOPs forward and backward; layers that are alike ask the same again."""
+        key = (op, learned, types)
+        if key not in self.products:
+            forward, backward = op.flops(*types), op.backward_flops(learned, *types)
+            self.products[key] = number(forward.size, "FLOPs"), number(backward.size, "FLOPs")
+        return self.products[key]
 
     def type(self, sharded: Sharded, x: Tensor) -> TensorType:
         """The type on one device, with the batch as a symbol."""
@@ -145,9 +159,9 @@ class Pricing(Struct, frozen=True):
         """`share` of the FLOPs is computed; `back`: products of a backward pass over those of a plain one."""
         types = [None if x is None else self.type(x) for x in site.inputs]
         op = resized(site.op, [x for x in types if x is not None], [self.type(x) for x in site.outputs])
-        flops = number(op.flops(*types).size, "FLOPs") * share
         learned = tuple(x is not None and x.learned for x in site.inputs)
-        gradients = number(op.backward_flops(learned, *types).size, "FLOPs") * share * back
+        once = self.memo.flops(op, learned, tuple(types))
+        flops, gradients = once[0] * share, once[1] * share * back
         bytes_ = sum(self._size(x, spread=False) for x in site.tensors)
         memory, times = self.speed.memory, gradients / flops if flops else 0.0
         forward = max(flops / self.speed.products, bytes_ / memory) + moved / memory

@@ -7,82 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from msgspec import Struct
-
 from archspec.components.base import Component, Place, Problem, last
 from archspec.components.linear import Linear
 from archspec.components.norm import LayerNorm, RmsNorm
 from archspec.components.rope import RopeFields
-from archspec.components.slots import Flag, Initial, Mask, MaskRule, Positive, Real, Size, Slot, Tensor
+from archspec.components.scoring import Scores, attend, remember, with_window
+from archspec.components.slots import Flag, Initial, Mask, Positive, Real, Score, Size, Slot, Tensor
 from archspec.dims import num as n
-from archspec.dims.expr import Binary, Expr, Name, write
 from archspec.dims.num import Num
 from archspec.ir.builder import Builder, Handle, Results
-from archspec.ir.ops.attention import Attention as AttentionOp
 from archspec.ir.ops.attention import Rope as RopeOp
 from archspec.ir.ops.shape import Permute, Reshape, Split
-from archspec.ir.ops.state import Append, Hold
-
-CAUSAL = Binary("<=", Name("k"), Name("q"))
-WINDOW = Binary("<", Binary("-", Name("q"), Name("k")), Name("window"))
-
-
-class Scores(Struct, frozen=True):
-    """How scores are made and which of them count."""
-
-    mask: MaskRule | None
-    bias: Handle | None
-    sinks: Handle | None
-    scale: Num | None
-    softcap: Num | None
-    dropout: Num
-
-
-def attend(at: Place, q: Handle, k: Handle, v: Handle, scores: Scores) -> Handle:
-    """q [B, H, Q, E], k [B, G, K, E], v [B, G, K, W] -> [B, H, Q, W]."""
-    mask = scores.mask or MaskRule(Name("true"))
-    op = AttentionOp(
-        scores.scale or q.type.shape[-1] ** -0.5, scores.mask and mask.expr, at.seen(q.type.shape[2]),
-        tuple(name for name, _ in mask.tensors), mask.numbers, scores.softcap, scores.dropout,
-    )  # fmt: skip
-    operands = (q, k, v, scores.bias, scores.sinks, *(tensor for _, tensor in mask.tensors))
-    return at.builder.apply(op, *operands, name="attended")
-
-
-def remember(at: Place, query: Num, mask: MaskRule | None, k: Handle, v: Handle) -> tuple[Handle, Handle]:
-    """Keys and values as decoding keeps them: grown by each step where they stream, else held."""
-    length = k.type.shape[2]
-    if not at.streams(query):
-        return k, v
-    if not at.streams(length):
-        name = at.builder.state("hold", (k.type, v.type))
-        held = at.builder.results(Hold(name), k, v, names=("k", "v"))
-        return held[0], held[1]
-    if mask is None or not implies_causal(mask.expr):
-        hint = "give it 'mask: causal', or take 'stream' out of the spec"
-        raise Problem("L020", f"'{at.stream}' streams, but this attention looks ahead", "mask", hint)
-    name = at.builder.state("append", (k.type, v.type), 2)
-    grown = at.builder.results(Append(name, 2, at.past), k, v, names=("k", "v"))
-    return grown[0], grown[1]
-
-
-def implies_causal(expr: Expr) -> bool:
-    """Whether the mask, as a conjunction, contains `k <= q`."""
-    if isinstance(expr, Binary) and expr.op == "and":
-        return implies_causal(expr.left) or implies_causal(expr.right)
-    return write(expr) in ("k <= q", "q >= k")
-
-
-def with_window(mask: MaskRule | None, window: Num | None) -> MaskRule | None:
-    """The mask, and that a key lies fewer than `window` places before the query."""
-    if window is None:
-        return mask
-    expr = Binary("and", mask.expr, WINDOW) if mask else WINDOW
-    return MaskRule(
-        expr,
-        ((*mask.numbers, ("window", window)) if mask else (("window", window),)),
-        mask.tensors if mask else (),
-    )
 
 
 class Sdpa(Component, frozen=True):
@@ -96,7 +31,7 @@ class Sdpa(Component, frozen=True):
     v: Tensor
     mask: Mask | None = None
     window: Size | None = None
-    score_bias: Tensor | None = None
+    score_bias: Score | None = None
     sinks: Tensor | None = None
     scale: Real | None = None
     softcap: Positive | None = None
@@ -132,7 +67,7 @@ class Attention(Component, frozen=True):
     out_bias: Flag | None = None
     mask: Mask | None = None
     window: Size | None = None
-    score_bias: Tensor | None = None
+    score_bias: Score | None = None
     sinks: Tensor | None = None
     scale: Real | None = None
     softcap: Positive | None = None

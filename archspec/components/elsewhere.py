@@ -48,6 +48,7 @@ _NOTES = {
     "hidden_size d_model n_embd embed_dim in_features in_channels input_size normalized_shape": _WIDTH,
     "causal is_causal": "write 'mask: causal'",
     "rope_theta rotary_base": "write 'rope: {theta: 10000}'",
+    "alibi use_alibi": "write 'score_bias: slopes[h] * (k - q)', where slopes has a number for each head",
     "dtype torch_dtype device batch_first": _BUILD,
     "num_layers n_layer n_layers num_hidden_layers": _LAYERS,
 }

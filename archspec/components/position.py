@@ -13,19 +13,21 @@ from archspec.dims.expr import Call
 from archspec.dims.num import Num
 from archspec.ir.builder import Builder, Handle, Results
 from archspec.ir.ops.elementwise import Arith, Clamp, CompareScalar, Map, Scalar, Where
-from archspec.ir.ops.shape import Permute, Reshape
+from archspec.ir.ops.shape import Permute
 from archspec.ir.ops.source import Cast, Iota
 
 
 class RelativeBias(Component, frozen=True):
-    """A score bias from the bucketed distance of query and key (Raffel et al. 2020, section 2.1): [H, Q, K].
+    """A score bias by bucketed distance (Raffel et al. 2020, section 2.1): [H, 2 * max_distance + 1].
 
-    Half of the buckets hold exact distances, the rest grow logarithmically up to `max_distance`;
-    `bidirectional` gives each direction half of them. The value that flows, [B, S, D], only gives the length.
+    Column max_distance + d is for a key d places behind its query, as `score_bias: relative(t)` reads it.
+    Half of the buckets hold exact distances, the rest grow logarithmically up to `max_distance`, the last one
+    goes on. `bidirectional` gives each direction half of them, else keys behind the query share the first.
     Parameter weight [buckets, H].
     """
 
     words: ClassVar = ("relative_bias",)
+    source: ClassVar = True
     num_heads: Size
     buckets: Size = n.num(32)
     max_distance: Size = n.num(128)
@@ -38,22 +40,15 @@ class RelativeBias(Component, frozen=True):
             raise Problem(
                 "T008", f"{self.buckets.described()} buckets do not divide by {2 * directions}", "buckets"
             )
-        size = inputs[0].type.shape[-2]
 
         def body(b: Builder, _: Results) -> Results:
-            bucket = self._bucket(b, self._distance(b, size, at.seen(size)))
-            table = Embedding(num=self.buckets, dim=self.num_heads, init=self.init)
-            return (b.apply(Permute((2, 0, 1)), table.lower(at.inside(b, "table"), bucket)[0], name="bias"),)
+            columns = b.apply(Iota(2 * self.max_distance + 1, n.num(0)), name="columns")
+            distance = b.apply(Scalar("sub", self.max_distance), columns, name="distance")
+            rows = Embedding(num=self.buckets, dim=self.num_heads, init=self.init)
+            table = rows.lower(at.inside(b, "table"), self._bucket(b, distance))[0]
+            return (b.apply(Permute((1, 0)), table, name="bias"),)
 
         return at.module("relative_bias", body)
-
-    @staticmethod
-    def _distance(b: Builder, size: Num, past: Num) -> Handle:
-        """Key position minus query position, [Q, K]."""
-        queries = b.apply(Iota(size, past), name="queries")
-        keys = b.apply(Iota(past + size, n.num(0)), name="keys")
-        column = b.apply(Reshape((size, n.num(1))), queries, name="queries")
-        return b.apply(Arith("sub"), keys, column, name="distance")
 
     def _bucket(self, b: Builder, distance: Handle) -> Handle:
         buckets = self.buckets // 2 if self.bidirectional else self.buckets

@@ -25,8 +25,11 @@ class Slot(Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class MaskRule:
-    """Who may see whom: a condition over `b`, `h`, `q`, `k`, and the numbers and tensors it names."""
+class PairRule:
+    """What holds for a query and a key: over `b`, `h`, `q`, `k`, and the numbers and tensors it names.
+
+    A condition (who may see whom) or a number (what is added to a score).
+    """
 
     expr: Expr
     numbers: tuple[tuple[str, Num], ...] = ()
@@ -41,7 +44,8 @@ Positive: TypeAlias = Annotated[Num, Slot("real", 0)]
 Extent: TypeAlias = Annotated[Num, Slot("extent")]
 Flag: TypeAlias = Annotated[bool, Slot("flag")]
 Tensor: TypeAlias = Annotated[Handle, Slot("tensor")]
-Mask: TypeAlias = Annotated[MaskRule, Slot("mask")]
+Mask: TypeAlias = Annotated[PairRule, Slot("mask")]
+Score: TypeAlias = Annotated[Handle | PairRule, Slot("score")]
 Initial: TypeAlias = Annotated[Init, Slot("init")]
 Pattern: TypeAlias = Annotated[str, Slot("text")]
 Extents: TypeAlias = Annotated[tuple[Num, ...], Slot("extents")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, cast
 
 from archspec.dims import num as n
@@ -11,6 +11,7 @@ from archspec.dims import poly
 from archspec.dims.expr import (
     Binary,
     Call,
+    Comprehension,
     Conditional,
     Expr,
     Index,
@@ -26,6 +27,8 @@ from archspec.dims.num import Num, NumError, UnknownError, Value
 from archspec.errors import did_you_mean
 
 Lookup: TypeAlias = Callable[[str], "Value"]
+Clauses: TypeAlias = tuple[tuple[str, Expr], ...]
+MAX_TURNS = 100_000
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -57,12 +60,12 @@ def evaluate(expr: Expr, lookup: Lookup) -> Value:
     Raises `EvalError`: N001 unknown name, N002 wrong kind of operand, N003 no such function,
     N004 arithmetic without an answer, N005 undecidable before the model runs, N008 a check that fails.
     """
-    return _Evaluator(lookup).visit(expr)
+    return _Evaluator(lookup, iter(range(MAX_TURNS))).visit(expr)
 
 
 class _Evaluator:
-    def __init__(self, lookup: Lookup) -> None:
-        self.lookup = lookup
+    def __init__(self, lookup: Lookup, turns: Iterator[int]) -> None:
+        self.lookup, self.turns = lookup, turns  # the turns that comprehensions have left, nested or not
 
     def visit(self, expr: Expr) -> Value:
         try:
@@ -89,6 +92,8 @@ class _Evaluator:
                 return self.index(expr)
             case Listing(items=items):
                 return bounded(tuple(self.visit(item) for item in items))
+            case Comprehension(item=item, clauses=clauses):
+                return bounded(tuple(self.each(item, clauses)))
             case Slice():
                 raise EvalError("N002", "a slice has no value of its own", expr)
 
@@ -118,7 +123,7 @@ class _Evaluator:
             left = self.truth(expr.left)
             return left if left == (expr.op == "or") else self.truth(expr.right)
         left, right = self.visit(expr.left), self.visit(expr.right)
-        if expr.op in _COMPARE:
+        if expr.op in _COMPARE or expr.op == "in":
             return _compare(expr, left, right)
         if isinstance(left, Num) and isinstance(right, Num) and expr.op != "@":
             return n.combine(expr.op, left, right)
@@ -139,6 +144,20 @@ class _Evaluator:
         if not -len(base) <= position < len(base):
             raise EvalError("N004", f"index {position} is outside a list of {len(base)}", item)
         return base[position]
+
+    def each(self, item: Expr, clauses: Clauses) -> Iterator[Value]:
+        """The item for each combination of what the clauses name, the last of them running fastest."""
+        if not clauses:
+            yield self.visit(item)
+            return
+        (name, over), *later = clauses
+        items = self.visit(over)
+        if not isinstance(items, tuple):
+            raise EvalError("N002", f"'for' runs over a list, not over {describe(items)}", over)
+        for value in items:
+            if next(self.turns, None) is None:
+                raise NumError(f"more than {MAX_TURNS:,} items are gone through")
+            yield from _Evaluator(_beside(self.lookup, name, value), self.turns).each(item, tuple(later))
 
     def slice(self, item: Slice) -> slice:
         bounds = [None if x is None else int(self.number(x)) for x in (item.start, item.stop, item.step)]
@@ -196,7 +215,16 @@ class _Evaluator:
             raise EvalError("N003", f"'{expr.function}' does not take ({shown})", expr) from None
 
 
+def _beside(lookup: Lookup, name: str, value: Value) -> Lookup:
+    """The names of a scope, and one more."""
+    return lambda word: value if word == name else lookup(word)
+
+
 def _compare(expr: Binary, left: Value, right: Value) -> bool:
+    if expr.op == "in":
+        if not isinstance(right, tuple):
+            raise EvalError("N002", f"'in' looks into a list, not into {describe(right)}", expr)
+        return left in right
     if isinstance(left, Num) and isinstance(right, Num):
         return _COMPARE[expr.op](*_comparable(expr, left, right))
     if expr.op in ("==", "!="):

@@ -6,7 +6,7 @@ part of equality), so that an error can point at it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -102,11 +102,23 @@ class Listing:
     end: int = field(default=0, compare=False)
 
 
-Expr: TypeAlias = Literal | Name | Unary | Binary | Conditional | Call | Slice | Index | Listing
+@dataclass(frozen=True, slots=True)
+class Comprehension:
+    """`[item for name in list for other in another]`: a later clause reads the names of those before."""
+
+    item: Expr
+    clauses: tuple[tuple[str, Expr], ...]
+    at: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+
+
+Expr: TypeAlias = (
+    Literal | Name | Unary | Binary | Conditional | Call | Slice | Index | Listing | Comprehension
+)
 
 PRECEDENCE: dict[str, int] = {
     "if": 1, "or": 2, "and": 3, "not": 4,
-    "==": 5, "!=": 5, "<": 5, "<=": 5, ">": 5, ">=": 5,
+    "==": 5, "!=": 5, "<": 5, "<=": 5, ">": 5, ">=": 5, "in": 5,
     "+": 6, "-": 6, "*": 7, "/": 7, "//": 7, "%": 7, "@": 7, "neg": 8, "**": 9,
 }  # fmt: skip
 ATOM = 10
@@ -128,16 +140,25 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return (base, *items)
         case Listing(items=items):
             return items
+        case Comprehension(item=item, clauses=clauses):
+            return (*(over for _, over in clauses), item)
         case _:
             return ()
 
 
 def names(expr: Expr) -> Iterator[str]:
     """Every name the expression reads, in reading order, with repetition; functions are not names."""
+    for name in names_in(expr):
+        yield name.id
+
+
+def names_in(expr: Expr) -> Iterator[Name]:
+    """Every name an expression reads, with its place in the text; not those that a comprehension binds."""
     if isinstance(expr, Name):
-        yield expr.id
-    for child in children(expr):
-        yield from names(child)
+        yield expr
+    bound = [name for name, _ in expr.clauses] if isinstance(expr, Comprehension) else []
+    for position, child in enumerate(children(expr)):
+        yield from (name for name in names_in(child) if name.id not in bound[:position])
 
 
 def exceeds(expr: Expr, limit: int) -> bool:
@@ -159,35 +180,42 @@ def height(expr: Expr) -> int:
     return deepest
 
 
+def rebuilt(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """The expression with each of its children changed; comprehensions, which bind names, as they are."""
+    match expr:
+        case Unary(operand=x):
+            return replace(expr, operand=change(x))
+        case Binary(left=a, right=b):
+            return replace(expr, left=change(a), right=change(b))
+        case Conditional(test=t, then=a, orelse=b):
+            return replace(expr, test=change(t), then=change(a), orelse=change(b))
+        case Call(args=args, kwargs=kwargs):
+            given = tuple((name, change(value)) for name, value in kwargs)
+            return replace(expr, args=tuple(map(change, args)), kwargs=given)
+        case Index(base=base, items=items):
+            return replace(expr, base=change(base), items=tuple(map(change, items)))
+        case Listing(items=items):
+            return replace(expr, items=tuple(map(change, items)))
+        case Slice():
+            ends = {k: getattr(expr, k) for k in ("start", "stop", "step")}
+            return replace(expr, **{k: change(v) for k, v in ends.items() if v is not None})
+        case _:
+            return expr
+
+
 def substitute(expr: Expr, names: dict[str, Expr]) -> Expr:
     """The expression with names replaced."""
-
-    def go(x: Expr) -> Expr:
-        return substitute(x, names)
-
     match expr:
         case Name(id=name):
             return names.get(name, expr)
-        case Unary():
-            return replace(expr, operand=go(expr.operand))
-        case Binary():
-            return replace(expr, left=go(expr.left), right=go(expr.right))
-        case Conditional():
-            return replace(expr, test=go(expr.test), then=go(expr.then), orelse=go(expr.orelse))
-        case Call():
-            return replace(
-                expr, args=tuple(map(go, expr.args)), kwargs=tuple((k, go(v)) for k, v in expr.kwargs)
-            )
-        case Index():
-            return replace(expr, base=go(expr.base), items=tuple(map(go, expr.items)))
-        case Listing():
-            return replace(expr, items=tuple(map(go, expr.items)))
-        case Slice():
-            return replace(
-                expr, **{k: go(v) for k in ("start", "stop", "step") if (v := getattr(expr, k)) is not None}
-            )
+        case Comprehension(item=item, clauses=clauses):
+            free, read = dict(names), list[tuple[str, Expr]]()
+            for name, over in clauses:
+                read.append((name, substitute(over, free)))
+                free.pop(name, None)
+            return replace(expr, item=substitute(item, free), clauses=tuple(read))
         case _:
-            return expr
+            return rebuilt(expr, lambda x: substitute(x, names))
 
 
 def write(expr: Expr, rename: dict[str, str] | None = None) -> str:
@@ -226,6 +254,10 @@ def _written(expr: Expr, names: dict[str, str]) -> tuple[str, int]:
             return f"{_write(base, ATOM, names)}[{', '.join(_write(i, 0, names) for i in items)}]", ATOM
         case Listing(items=items):
             return f"[{', '.join(_write(i, 0, names) for i in items)}]", ATOM
+        case Comprehension(item=item, clauses=clauses):
+            own = {name: name for name, _ in clauses}
+            over = "".join(f" for {name} in {_write(x, 2, names)}" for name, x in clauses)
+            return f"[{_write(item, 0, names | own)}{over}]", ATOM
 
 
 def _negative(value: object) -> bool:

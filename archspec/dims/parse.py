@@ -1,8 +1,8 @@
 """Text to expression tree: a small Pratt parser. No `eval`, bounded length and depth.
 
 Grammar, loosest first: `a if t else b` · `or` · `and` · `not` · comparisons (no chaining) · `+ -` ·
-`* / // % @` · unary `- +` · `**` · call `f(x, k=v)`, index `x[..., 0:n]`, list `[a, b]`, literals,
-names (dots allowed inside a name: `outputs.logits`).
+`* / // % @` · unary `- +` · `**` · call `f(x, k=v)`, index `x[..., 0:n]`, list `[a, b]`, list of each
+`[f(x) for x in a]`, literals, names (dots allowed inside a name: `outputs.logits`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from archspec.dims.expr import (
     PRECEDENCE,
     Binary,
     Call,
+    Comprehension,
     Conditional,
     Expr,
     Index,
@@ -52,9 +53,9 @@ _WORDS = {
     "None": None,
     "inf": math.inf,
 }
-_OPERATORS = ("if", "else", "or", "and", "not")
+_OPERATORS = ("if", "else", "or", "and", "not", "for", "in")
 _INFIX = PRECEDENCE.keys() - {"not", "neg"}
-_COMPARE = ("==", "!=", "<", "<=", ">", ">=")
+_COMPARE = ("==", "!=", "<", "<=", ">", ">=", "in")
 
 
 class ExprSyntaxError(Exception):
@@ -243,9 +244,20 @@ class _Parser:
         items: list[Expr] = []
         while not self.accept("]"):
             items.append(self.expression(1))
+            if len(items) == 1 and self.peek()[:2] == ("name", "for"):
+                clauses = tuple(self.clauses())
+                return Comprehension(items[0], clauses, at, self.expect("]"))
             if self.peek()[1] != "]":
                 self.expect(",")
         return Listing(tuple(items), at, self.tokens[self.index - 1][3])
+
+    def clauses(self) -> Iterator[tuple[str, Expr]]:
+        while self.accept("for"):
+            kind, word, at, end = self.take()
+            if kind != "name" or "." in word or word in _WORDS or word in _OPERATORS:
+                raise ExprSyntaxError("expected a name behind 'for'", at, end)
+            self.expect("in")
+            yield word, self.expression(PRECEDENCE["or"])
 
 
 def _number(word: str, at: int, end: int) -> int | float:

@@ -7,8 +7,7 @@ opaque atoms over canonical operands, so `(S + 1) // 2` equals itself and nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -16,16 +15,16 @@ from msgspec import Struct
 from archspec.dims.expr import Binary, Expr, Literal, Name, Unary, write
 
 MAX_PRODUCTS = 4096
+_remembered = lru_cache(1 << 14)  # layers alike, and layouts of one model, ask the same again
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Symbol:
+class Symbol(Struct, frozen=True, order=True, cache_hash=True):
     """A size known only when the model runs."""
 
     name: str
 
 
-class Quotient(Struct, frozen=True):
+class Quotient(Struct, frozen=True, cache_hash=True):
     """`floor(top / bottom)` or, for `op` `%`, the remainder; not reducible."""
 
     op: str
@@ -37,7 +36,7 @@ Atom: TypeAlias = Symbol | Quotient
 Monomial: TypeAlias = tuple[tuple[Atom, int], ...]
 
 
-class Poly(Struct, frozen=True):
+class Poly(Struct, frozen=True, cache_hash=True):
     """A sum of `coefficient * monomial`, sorted; at least one symbol, or it would be an int."""
 
     terms: tuple[tuple[Monomial, int], ...]
@@ -61,6 +60,7 @@ def _build(terms: Mapping[Monomial, int]) -> Size:
     return Poly(tuple(sorted(kept.items(), key=lambda item: repr(item[0]))))
 
 
+@_remembered
 def add(a: Size, b: Size) -> Size:
     if isinstance(a, int) and isinstance(b, int):
         return a + b
@@ -77,6 +77,7 @@ def _times(a: Monomial, b: Monomial) -> Monomial:
     return tuple(sorted(powers.items(), key=repr))
 
 
+@_remembered
 def mul(a: Size, b: Size) -> Size:
     """Raises `OverflowError` where the product would have too many terms."""
     if isinstance(a, int) and isinstance(b, int):
@@ -111,6 +112,7 @@ def _divide(monomial: Monomial, by: Monomial) -> Monomial | None:
     return tuple((atom, p) for atom, p in powers.items() if p)
 
 
+@_remembered
 def divmod_(a: Size, b: Size) -> tuple[Size, Size]:
     """`(a // b, a % b)`; the part of `a` that `b`'s single term divides comes out exactly."""
     if isinstance(a, int) and isinstance(b, int):
@@ -170,6 +172,7 @@ def _evaluate_atom(atom: Atom, values: Mapping[str, int | Poly]) -> Size:
     return quotient if atom.op == "//" else rest
 
 
+@_remembered
 def symbols(x: Size) -> frozenset[str]:
     if isinstance(x, int):
         return frozenset()
@@ -180,6 +183,7 @@ def symbols(x: Size) -> frozenset[str]:
     return frozenset(found)
 
 
+@_remembered
 def extent(x: Size) -> tuple[int, int]:
     """How many atoms `x` is made of, inner ones included, and how deep quotients nest."""
     if isinstance(x, int):
@@ -195,11 +199,13 @@ def _extent(atom: Atom) -> tuple[int, int]:
     return 1 + top + bottom, 1 + max(above, below)
 
 
+@_remembered
 def show(x: Size) -> str:
     """Canonical text, which the expression parser reads back to the same polynomial."""
     return write(tree(x))
 
 
+@_remembered
 def tree(x: Size) -> Expr:
     """`x` as an expression: higher powers first."""
     if isinstance(x, int):

@@ -20,7 +20,8 @@ One line a statement; what belongs to a line stands below it, two spaces in:
 
     output y = %y
 
-A number is its writing; where the names in scope do not make that its value, `writing = value`.
+A number is its writing; where the names in scope do not make that its value, `writing = value`. An attribute
+that is null where it is not given is left out.
 A call without a body runs the region that stands under an earlier call of that name. A `feed` belongs to the
 loss above it. Where a use of a value differs from its definition, or there is none, its type is written with
 the use. Spans are left out.
@@ -32,6 +33,8 @@ import json
 import re
 from itertools import groupby
 from typing import cast
+
+from msgspec.structs import fields
 
 from archspec.dims import poly
 from archspec.dims.expr import Expr, Name, write
@@ -182,7 +185,9 @@ class _Body:
         return _indented(lines)
 
     def attributes(self, op: Op) -> str:
-        parts = [f"{name} = {self.attribute(value)}" for name, value in op.attributes()]
+        unset = {f.name for f in fields(type(op)) if f.default is None}
+        given = ((name, value) for name, value in op.attributes() if value is not None or name not in unset)
+        parts = [f"{name} = {self.attribute(value)}" for name, value in given]
         return f" {{{', '.join(parts)}}}" if parts else ""
 
     def attribute(self, value: object) -> str:

@@ -63,14 +63,16 @@ def require(condition: bool, code: str, message: str, hint: str | None = None) -
 
 
 def same_size(a: Num, b: Num, what: str) -> None:
-    require(n.same(a, b), "T001", f"{what}: {a.described()} is not {b.described()}")
+    if not n.same(a, b):  # a message is written only where it is read
+        raise ShapeError("T001", f"{what}: {a.described()} is not {b.described()}")
 
 
 def whole(size: Num, what: str, low: int = 0) -> int:
     """The integer that `size` is before the model runs, `low` or more."""
-    require(size.static, "T014", f"{what} is {size.described()}, known only when the model runs")
-    fits = float(size.real).is_integer() and size.real >= low
-    require(fits, "T012", f"{what} is {size.described()}, not a whole number from {low} up")
+    if not size.static:
+        raise ShapeError("T014", f"{what} is {size.described()}, known only when the model runs")
+    if not (float(size.real).is_integer() and size.real >= low):
+        raise ShapeError("T012", f"{what} is {size.described()}, not a whole number from {low} up")
     return int(size.real)
 
 

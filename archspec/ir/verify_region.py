@@ -232,4 +232,7 @@ def _instead_of(value: Value) -> str:
 
 def _may_be_absent(op: Op, position: int) -> bool:
     """Whether an operation can do without an operand at run time."""
-    return position >= _MASK if isinstance(op, Attention) else isinstance(op, Otherwise) and position == 0
+    if isinstance(op, Attention):
+        word = op.operands[position - _MASK : position - _MASK + 1]
+        return position >= _MASK and not set(word) & set(op.scored)
+    return isinstance(op, Otherwise) and position == 0

@@ -110,7 +110,7 @@ class _Opening:
 
     def argument(self, name: str, declared: Node) -> None:
         self.inner.failed |= {name}
-        kind, default = _kind(declared)
+        kind, default = kind_and_default(declared)
         given = self.args.get(name)
         node = given or default
         if node is None:
@@ -218,7 +218,7 @@ def _text(scope: Frame, node: Node) -> Value:
     return value_of(scope, node)
 
 
-def _kind(declared: Node) -> tuple[str, Node | None]:
+def kind_and_default(declared: Node) -> tuple[str, Node | None]:
     """The kind and the default of an argument; `Broken` where the outline refused it."""
     word = declared.get("type") if isinstance(declared, Mapping) else declared
     kind = word.value if isinstance(word, Scalar) else None

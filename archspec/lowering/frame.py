@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from archspec.components.base import Place, Problem
 from archspec.dims.evaluate import EvalError, evaluate
-from archspec.dims.expr import Binary, Expr, Literal, Name, children
+from archspec.dims.expr import Binary, Expr, Literal, Name, children, names_in
 from archspec.dims.num import Num, Value, symbol
 from archspec.errors import LoweringError, Span
 from archspec.ir.builder import Builder, Handle
 from archspec.ir.graph import Init
 from archspec.lowering.faults import FAULTS, Broken, diagnose
-from archspec.lowering.settings import names_in
 from archspec.spec.node import Node
 from archspec.spec.tree import Step
 

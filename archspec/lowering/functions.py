@@ -15,8 +15,9 @@ from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.builder import Handle
 from archspec.ir.op import Op
-from archspec.ir.ops import contract, elementwise, loss, reduce, shape, source
+from archspec.ir.ops import elementwise, loss, reduce, shape, source
 from archspec.ir.types import DTYPES, axis_of
+from archspec.lowering.products import conv, einsum, linear, matmul
 
 Function: TypeAlias = Callable[..., "Handle | tuple[Handle, ...] | Num"]
 FUNCTIONS: dict[str, Function] = {}
@@ -59,6 +60,8 @@ for _fn in elementwise.MAPS:
         _map(_fn)
 for _fn in ("sum", "mean", "max", "min", "prod", "var", "any", "all"):
     _reduction(_fn)
+for _function in (matmul, einsum, linear, conv):
+    function(_function)
 
 
 @function
@@ -150,21 +153,6 @@ def shift(at: Place, x: Handle, by: Num = ONE, axis: int = 1) -> Handle:
 def topk(at: Place, x: Handle, k: Num) -> tuple[Handle, ...]:
     names = at.names if len(at.names) == 2 else ("values", "indices")
     return at.builder.results(reduce.TopK(k), x, names=names)
-
-
-@function
-def matmul(at: Place, a: Handle, b: Handle) -> Handle:
-    return _one(at, contract.Matmul(), a, b)
-
-
-@function
-def einsum(at: Place, equation: str, *operands: Handle) -> Handle:
-    return _one(at, contract.Einsum(equation), *operands)
-
-
-@function
-def linear(at: Place, x: Handle, weight: Handle, bias: Handle | None = None) -> Handle:
-    return at.builder.apply(contract.Linear(), x, weight, bias, name=at.name)
 
 
 @function

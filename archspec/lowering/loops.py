@@ -9,6 +9,7 @@ from archspec.dims.num import Num, Value
 from archspec.errors import Diagnostic, LoweringError, did_you_mean
 from archspec.ir.builder import Builder, Handle
 from archspec.lowering import blocks
+from archspec.lowering.alike import told
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, LoopIndex, Maybe
 from archspec.lowering.values import flag_of, number_of, read_tensor, value_of
@@ -119,11 +120,11 @@ def variants(
     for i in range(count):
         varied = _varied(frame, step, i, count)
         written = tuple(repr(plain(node)) for node in varied.values())
-        key = (written, i if layers and layers[0][2].read else None)
+        key = (written, told(frame, step, i) if layers and layers[0][2].read else None)
         if key not in found:
             layer = _layer(frame, step, name, i, varied, start)
             if layer[2].read and not layers:
-                key = (written, i)
+                key = (written, told(frame, step, i))
             found[key] = len(layers)
             layers.append(layer)
         schedule.append(found[key])

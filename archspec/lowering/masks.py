@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from archspec.components.slots import MaskRule
-from archspec.dims.evaluate import EvalError, describe, evaluate
+from archspec.components.slots import PairRule
+from archspec.dims.evaluate import EvalError
 from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Literal, Name, Unary, names, write
-from archspec.dims.num import Num
 from archspec.errors import did_you_mean
-from archspec.ir.builder import Handle
-from archspec.lowering.faults import Broken
 from archspec.lowering.frame import Frame
+from archspec.lowering.pairs import INDICES, Terms
 
-INDICES = ("b", "h", "q", "k")
 CALLS = ("window", "near", "padding", "abs")
 WORDS = {"causal": "k <= q", "window": "q - k < n", "near": "|q - k| <= n", "padding": "t[b, k]"}
 
 
-def read_mask(frame: Frame, expr: Expr) -> MaskRule:
+def read_mask(frame: Frame, expr: Expr) -> PairRule:
     """The rule, its sugar written out, with the numbers and tensors that it names.
 
     Raises `EvalError`, `Broken`.
     """
     reader = _Reader(frame)
     written = reader.whole(expr)
-    return MaskRule(written, tuple(reader.numbers.items()), tuple(reader.tensors.items()))
+    return PairRule(written, tuple(reader.numbers.items()), tuple(reader.tensors.items()))
 
 
-class _Reader:
+class _Reader(Terms):
     def __init__(self, frame: Frame) -> None:
-        self.frame = frame
-        self.numbers: dict[str, Num] = {}
-        self.tensors: dict[str, Handle] = {}
+        super().__init__(frame, "a mask", "n")
 
     def whole(self, expr: Expr) -> Expr:
         """A mask: its terms, true where they look up a tensor that was left out."""
@@ -80,13 +75,6 @@ class _Reader:
                 hint = "such as 'k <= q and q - k < 512'"
                 raise EvalError("N007", "a mask is made of comparisons of b, h, q and k", expr, hint)
 
-    def truth(self, expr: Expr) -> bool:
-        value = self.frame.evaluate(expr)
-        if isinstance(value, bool):
-            return value
-        hint = "compare it, as in 'n != 0'"
-        raise EvalError("N002", f"expected true or false, found {describe(value)}", expr, hint)
-
     def word(self, name: str, expr: Expr) -> Expr:
         try:
             value = self.frame.value(name)
@@ -127,52 +115,11 @@ class _Reader:
             case _:
                 return self.number(expr)
 
-    def number(self, expr: Expr) -> Expr:
-        if isinstance(expr, Name) and expr.id in self.frame.tensors:
-            raise EvalError(
-                "N007", f"'{expr.id}' is a tensor", expr, f"look it up at an index: '{expr.id}[b, k]'"
-            )
-        value = evaluate(expr, self.frame.value)
-        if not isinstance(value, Num):
-            raise EvalError("N002", f"a mask compares numbers, not {describe(value)}", expr)
-        if isinstance(value.expr, Literal):
-            return Literal(value.expr.value)
-        name = expr.id if isinstance(expr, Name) else f"n{len(self.numbers)}"
-        self.numbers[name] = value
-        return Name(name)
-
-    def of_list(self, expr: Index) -> bool:
-        """Whether an item of a list is meant: `windows[i]`, and not an element of a tensor."""
-        base = expr.base
-        return isinstance(base, Name) and base.id not in self.frame.tensors and base.id in self.frame.values
-
     def lookup(self, expr: Index, dtypes: tuple[str, ...]) -> Expr:
-        base = expr.base
-        if not isinstance(base, Name):
-            raise EvalError("N007", "only a named tensor is looked up in a mask", expr)
-        try:
-            handle = self.frame.tensor(base.id)
-        except KeyError:
-            if not self.frame.lowering.whole:
-                raise Broken from None
-            hint = (
-                self.frame.why_unknown(base.id) or did_you_mean(base.id, self.frame.tensors) or self.listed()
-            )
-            raise EvalError("N001", f"unknown name '{base.id}'", base, hint) from None
-        if handle.type.rank != len(expr.items):
-            message = (
-                f"'{base.id}' is {handle.type}: it takes {handle.type.rank} indices, not {len(expr.items)}"
-            )
-            raise EvalError("N007", message, expr, f"such as '{base.id}[b, k]'")
+        name, handle = self.tensor(expr)
         if dtypes == ("bool",) and handle.type.dtype not in ("bool", "int64", "int32"):
-            raise EvalError(
-                "N007", f"{base.id} is {handle.type}, not true or false", expr, "declare it as bool"
-            )
-        self.tensors[base.id] = handle
-        return Index(Name(base.id), tuple(self.index(item) for item in expr.items))
-
-    def listed(self) -> str:
-        return f"tensors here: {', '.join(self.frame.tensors)}"
+            raise EvalError("N007", f"{name} is {handle.type}, not true or false", expr, "declare it as bool")
+        return Index(Name(name), tuple(self.index(item) for item in expr.items))
 
     def index(self, item: Expr) -> Expr:
         if isinstance(item, Name) and item.id in INDICES:

@@ -94,6 +94,7 @@ _KINDS = {
     "text": "a text",
     "extents": "a list of sizes",
     "mask": "a condition over b, h, q and k",
+    "score": "the name of a step, or a number over b, h, q and k",
     "flag": "true or false",
 }
 
@@ -108,7 +109,7 @@ def read_field(frame: Frame, argument: Argument, node: Node) -> Any:
         return _absent(node, argument)
     if argument.nested is not None:
         return _nested(frame, argument.nested, node, name)
-    if slot.kind == "tensor" and isinstance(node, Scalar) and frame.is_null(node.value):
+    if slot.kind in ("tensor", "score") and isinstance(node, Scalar) and frame.is_null(node.value):
         return _absent(node, argument)
     with located(node, name):
         if argument.nullable and slot.kind in _NUMBERS and value_of(frame, node) is None:

@@ -7,7 +7,7 @@ from itertools import islice
 
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError, evaluate
-from archspec.dims.expr import Expr, Name, children
+from archspec.dims.expr import Expr, Name, names_in
 from archspec.dims.functions import MAX_ITEMS
 from archspec.dims.num import Num, Value
 from archspec.dims.parse import ExprSyntaxError, parse
@@ -159,11 +159,3 @@ class Settings:
 def literal(value: bool | int | float | None) -> Value:
     """What a value that is no text stands for."""
     return value if value is None or isinstance(value, bool) else n.num(value)
-
-
-def names_in(expr: Expr) -> Iterator[Name]:
-    """Every name an expression reads, with its place in the text."""
-    if isinstance(expr, Name):
-        yield expr
-    for child in children(expr):
-        yield from names_in(child)

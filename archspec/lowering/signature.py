@@ -9,14 +9,13 @@ from archspec.components.base import Problem
 from archspec.dims import num as n
 from archspec.dims import poly
 from archspec.dims.evaluate import EvalError, describe, evaluate
-from archspec.dims.expr import Expr, Listing, Name
+from archspec.dims.expr import Expr, Listing, Name, names_in
 from archspec.dims.num import Num, Value
 from archspec.dims.parse import parse
 from archspec.errors import did_you_mean
 from archspec.ir.types import DTYPES, TensorType, is_float
 from archspec.lowering.faults import FAULTS, Broken, located
 from archspec.lowering.frame import Frame
-from archspec.lowering.settings import names_in
 from archspec.spec.names import value_refusal
 from archspec.spec.node import Node, Scalar
 

@@ -12,6 +12,7 @@ from archspec.dims.evaluate import EvalError, describe, evaluate
 from archspec.dims.expr import (
     Binary,
     Call,
+    Comprehension,
     Conditional,
     Expr,
     Index,
@@ -73,7 +74,7 @@ class _Lower:
                 return self.index(expr)
             case Listing(items=items):
                 return tuple(self.visit(item) for item in items)
-            case Literal() | Slice():
+            case Literal() | Slice() | Comprehension():
                 return self.number(expr)
 
     def number(self, expr: Expr) -> Value:
@@ -115,6 +116,8 @@ class _Lower:
         a, b = isinstance(left, Handle), isinstance(right, Handle)
         if not a and not b:
             return self.combine(expr, left, right)
+        if expr.op == "in":
+            raise EvalError("N002", "'in' looks for a number or a word in a list", expr)
         if isinstance(left, Handle) and isinstance(right, Handle):
             return self.tensors(expr.op, left, right)
         x, other, flip = (left, right, False) if isinstance(left, Handle) else (right, left, True)

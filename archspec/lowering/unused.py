@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from archspec.components import COMPONENTS
 from archspec.components.elsewhere import field_hint, op_hint
 from archspec.components.fields import arguments
+from archspec.dims.expr import names_in
 from archspec.ir.builder import Builder, Handle
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, Maybe
-from archspec.lowering.settings import names_in
 from archspec.lowering.signature import declared_type, new_sizes, read_type
 from archspec.spec.limits import stop_if_many
 from archspec.spec.names import short

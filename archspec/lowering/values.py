@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from archspec.components.base import Problem
-from archspec.components.slots import MaskRule, Slot
+from archspec.components.slots import PairRule, Slot
 from archspec.dims import num as n
 from archspec.dims.evaluate import EvalError, describe
 from archspec.dims.expr import Call, Expr, Literal, Name
@@ -19,6 +19,7 @@ from archspec.ir.graph import Init
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame
 from archspec.lowering.masks import read_mask
+from archspec.lowering.scores import is_rule, read_score
 from archspec.lowering.settings import literal
 from archspec.lowering.tensors import lower_expression
 from archspec.spec.names import boolean_hint
@@ -168,10 +169,16 @@ def _text(frame: Frame, node: Node, slot: Slot, words: Words) -> str:
     return text_of(node)
 
 
-def _mask(frame: Frame, node: Node, slot: Slot, words: Words) -> MaskRule | None:
+def _mask(frame: Frame, node: Node, slot: Slot, words: Words) -> PairRule | None:
     """A rule; None where it hides nothing."""
     rule = read_mask(frame, parse(text_of(node)))
     return None if rule.expr == Literal(True) else rule
+
+
+def _score(frame: Frame, node: Node, slot: Slot, words: Words) -> Handle | PairRule | None:
+    """A rule where it is about pairs; None where it adds nothing. Else a tensor."""
+    expr = parse(text_of(node)) if isinstance(node, Scalar) and node.value is not None else None
+    return read_score(frame, expr) if expr is not None and is_rule(expr) else read_tensor(frame, node)
 
 
 def _tensor(frame: Frame, node: Node, slot: Slot, words: Words) -> Handle:
@@ -260,6 +267,7 @@ READERS: dict[str, Read] = {
     "int_or_word": _int_or_word,
     "text": _text,
     "mask": _mask,
+    "score": _score,
     "tensor": _tensor,
     "init": _init,
 }

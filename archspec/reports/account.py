@@ -5,8 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from archspec.analysis.flops import Flops
-from archspec.analysis.lora import adapted
+from archspec.analysis.lora import adapted, chosen
+from archspec.analysis.lora_graph import with_adapters
 from archspec.analysis.optimizer import PRECISIONS, Parameter, TrainingState, training_state
 from archspec.analysis.parameters import Parameters
 from archspec.analysis.sizes import Sizes
@@ -20,6 +23,7 @@ from archspec.reports.selective import scores
 from archspec.reports.shapes import Shaped, shapes
 
 if TYPE_CHECKING:
+    from archspec.backends.torch.fake.run import Alive
     from archspec.backends.torch.fake.trace import Subject, Trace
     from archspec.backends.torch.fake.trace import Training as Stepped
 
@@ -63,9 +67,12 @@ class Account:
 
     @cached_property
     def step(self) -> Flops:
-        """A step of training."""
-        training = Training(checkpoint=self.question.checkpoint, dropout=self.question.dropout)
-        return Flops.of(self.graph, self.question.sizes, training=training)
+        """A step of training, of adapters alone where there are any. Raises D006 as `adapted` does."""
+        question, graph = self.question, self.graph
+        training = Training(checkpoint=question.checkpoint, dropout=question.dropout)
+        if question.lora is not None:
+            graph = with_adapters(graph, question.lora, self.adapted)
+        return Flops.of(graph, question.sizes, training=training)
 
     @cached_property
     def state(self) -> StateBytes:
@@ -82,11 +89,18 @@ class Account:
         question, policy = self.question, PRECISIONS[self.question.policy.state]
         found = learned(self.graph)
         if question.lora is not None:
-            if not question.targets:
-                hint = f"name some: {', '.join(matrices(found)[:6])}"
-                raise ArchspecError(Diagnostic("D006", "adapters of no matrix are asked for", None, hint))
+            assert self.adapted
             found = adapted(found, question.lora, question.targets, itemsize=policy.weights)
         return tuple(found)
+
+    @cached_property
+    def adapted(self) -> tuple[str, ...]:
+        """The matrices that get adapters. Raises D006 where none are named, or one that there is not."""
+        found = learned(self.graph)
+        if not self.question.targets:
+            hint = f"name some: {', '.join(matrices(found)[:6])}"
+            raise ArchspecError(Diagnostic("D006", "adapters of no matrix are asked for", None, hint))
+        return tuple(matrix.name for matrix in chosen(found, self.question.targets))
 
     # from a run of the emitted source on shapes
 
@@ -113,9 +127,15 @@ class Account:
         return self.subject.trace(given, self.question.inference)
 
     @cached_property
+    def alive_at_peak(self) -> tuple[Alive, ...]:
+        """What the peak of that pass consists of."""
+        given = shapes(self.graph, self.sizes, self.question.dtype)
+        return self.subject.alive_at_peak(given, self.question.inference)
+
+    @cached_property
     def training(self) -> Trace:
         """The forward pass of a step of training, up to its loss where there is one."""
-        return self.subject.trace(self._trained, self.question.training(self._loss))
+        return self.training_step.forward
 
     @cached_property
     def dropped(self) -> int:
@@ -134,7 +154,12 @@ class Account:
     @cached_property
     def training_step(self) -> Stepped:
         """Forward and backward pass of a step of training; selective checkpointing is not in it."""
-        return self.subject.train(self._trained, self.question.training(self._loss))
+        from archspec.backends.torch.fake.traced import Adapters  # lazy: what needs no run starts without it
+
+        mode, rank = self.question.training(self._loss), self.question.lora
+        if rank is not None:
+            mode = replace(mode, adapters=Adapters(rank, self.adapted))
+        return self.subject.train(self._trained, mode)
 
     @property
     def _loss(self) -> str | None:

@@ -167,7 +167,7 @@ def training(account: Account) -> Table:
         Row("beside all that, at the peak of a step", (step.peak - _held(trace),), "B", f"at {step.peak_at}")
     )
     rows.append(Row("together", (kept.total + account.training_peak,), "B"))
-    lora = ("activations as if all were trained: with adapters alone they are fewer",)
+    lora = ("adapters are in the dtype of the model, without dropout of their own",)
     notes = (*_notes(account, trace), *(lora if question.lora is not None else ()))
     return Table("Memory of training", tuple(rows), notes=notes)
 

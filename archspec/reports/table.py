@@ -99,22 +99,28 @@ def _cells(table: Table) -> list[list[str]]:
 def _text(table: Table) -> list[str]:
     cells = _cells(table)
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))] if cells else []
+    words = [True, *_words(table), True]
     lines = [table.title]
     for line in cells:
-        last = len(line) - 1
         parts = [
-            cell if i == last else cell.ljust(widths[i]) if i == 0 else cell.rjust(widths[i])
-            for i, cell in enumerate(line)
+            cell.ljust(width) if is_words else cell.rjust(width)
+            for cell, width, is_words in zip(line, widths, words, strict=True)
         ]
         lines.append(("  " + "  ".join(parts)).rstrip())
     return [*lines, *(f"  note: {note}" for note in table.notes)]
+
+
+def _words(table: Table) -> list[bool]:
+    """Whether a column has words, and no number."""
+    columns = zip(*(row.values for row in table.rows), strict=True)
+    return [all(isinstance(x, str) for x in column) for column in columns]
 
 
 def _markdown(table: Table) -> list[str]:
     cells = _cells(table)
     head = cells[0] if any(table.columns) else [""] * len(cells[0] if cells else ())
     body = cells[1:] if any(table.columns) else cells
-    rule = ["---", *["---:"] * len(table.columns), "---"]
+    rule = ["---", *("---" if is_words else "---:" for is_words in _words(table)), "---"]
     lines = [f"| {' | '.join(map(_escaped, line))} |" for line in (head, rule, *body)]
     return [
         f"### {table.title}",

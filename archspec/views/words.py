@@ -17,6 +17,7 @@ _KINDS = {
     "text": "text",
     "tensor": "tensor",
     "mask": "mask",
+    "score": "score",
     "init": "initialisation",
     "int_or_word": "integer",
 }

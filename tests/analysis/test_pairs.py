@@ -75,6 +75,30 @@ def test_long_windows_take_no_list():
     assert count(chunked, length, length, 0, {}) == length // chunk * (chunk * (chunk + 1) // 2)
 
 
+def test_long_strides_take_no_list():
+    """What is near, and every 1,000th before it: as many pairs at each distance as there are queries."""
+    length, stride = 1 << 20, 1000
+    rule = parse("k <= q and (q - k < c or (q - k) % c == 0)")
+    distances = [*range(stride), *range(stride, length, stride)]
+    assert count(rule, length, length, 0, {"c": stride}) == sum(length - d for d in distances)
+
+
+DISTANCES = (
+    "k <= q and (q - k < c or (q - k) % c == 0)", "(k - q) % c < 2", "abs(q - k) <= c", "(k - q) // c == 0",
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rule=st.sampled_from(DISTANCES),
+    c=st.integers(1, 9), queries=st.integers(0, 40), keys=st.integers(0, 40), start=st.integers(0, 9),
+)  # fmt: skip
+def test_rules_of_distances(rule: str, c: int, queries: int, keys: int, start: int):
+    holds = meaning(parse(rule), {"c": c})
+    one_by_one = sum(bool(holds(q, k)) for q in range(start, start + queries) for k in range(keys))
+    assert count(parse(rule), queries, keys, start, {"c": c}) == one_by_one
+
+
 def test_what_cannot_be_read_is_not_known():
     rule = parse("min(q, k) < 7")
     assert count(rule, 9, 9, 0, {}) == 9 * 9 - 2 * 2

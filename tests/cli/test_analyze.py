@@ -37,6 +37,19 @@ def test_json_and_csv_hold_the_same_numbers():
             assert row["value"] == str(numbers[row["table"], row["label"]])
 
 
+def test_what_is_alive_at_the_peak_is_listed():
+    tables = json.loads(cli(*SIZED, "--at-peak", "--format", "json").stdout)
+    rows = {t["title"]: {r["label"]: r["value"] for r in t["rows"] if "value" in r} for t in tables}
+    alive = rows["Alive at the peak of inference, by what made it"]
+    together = alive.pop("together")
+    assert alive["lm_head: mm"] == 16 * 50257 * 2
+    assert sum(alive.values()) == together == rows["Memory of inference"]["activations, at their peak"]
+
+
+def test_what_is_alive_needs_sizes():
+    assert found(*GPT2, "--at-peak") == [("A001", None, None)]
+
+
 def test_markdown():
     assert "### Parameters" in cli(*SIZED, "--format", "markdown").stdout
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from archspec.dims.expr import (
     Binary,
     Call,
+    Comprehension,
     Conditional,
     Expr,
     Index,
@@ -19,7 +20,7 @@ from archspec.dims.expr import (
 )
 
 NAMES = ("a", "hidden_size", "S", "neg", "x1", "outputs.logits", "h.0.weight", "_")
-OPERATORS = ("or", "and", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "//", "%", "@", "**")
+OPERATORS = ("or", "and", "==", "!=", "<", "<=", ">", ">=", "in", "+", "-", "*", "/", "//", "%", "@", "**")
 _FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 _INTEGERS = st.integers(-(2**63) + 1, 2**63 - 1)
 _WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\n"))
@@ -38,6 +39,9 @@ def _compound(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     maybe = st.one_of(st.none(), inner)
     keywords = st.lists(st.tuples(st.sampled_from(("k", "axis")), inner), max_size=2).map(tuple)
     subscripts = st.lists(st.one_of(inner, st.builds(Slice, maybe, maybe, maybe)), min_size=1, max_size=3)
+    clauses = st.lists(st.tuples(st.sampled_from(("a", "item", "x1")), inner), min_size=1, max_size=2).map(
+        tuple
+    )
     return st.one_of(
         st.builds(_negation, inner),
         st.builds(Unary, st.just("not"), inner),
@@ -46,6 +50,7 @@ def _compound(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
         st.builds(Call, st.sampled_from(("min", "f", "neg")), few, keywords),
         st.builds(Index, inner, subscripts.map(tuple)),
         st.builds(Listing, few),
+        st.builds(Comprehension, inner, clauses),
     )
 
 

@@ -78,6 +78,9 @@ def test_any_text_parses_or_is_an_error_inside_it(text: str):
         (" a+ b ", "a + b"),
         ("f(a, k=b,)", "f(a, k=b)"),
         ("[a, b,]", "[a, b]"),
+        ("not a in b", "not (a in b)"),
+        ("a + b in c and d", "((a + b) in c) and d"),
+        ("[a if t else b for a in c or d]", "[(a if t else b) for a in (c or d)]"),
     ],
 )
 def test_precedence(text: str, same: str):
@@ -101,6 +104,7 @@ def test_a_sign_joins_its_number():
 
 def test_names_are_listed_in_reading_order():
     assert list(names(parse("f(b + a, k=a)[c, 0:d]"))) == ["b", "a", "a", "c", "d"]
+    assert list(names(parse("[a + b for a in c for b in f(a, b)] + a"))) == ["c", "b", "a"]
 
 
 def test_renaming():
@@ -112,6 +116,8 @@ def test_names_are_replaced_by_expressions():
     found = substitute(expr, {"a": parse("x + 1")})
     assert write(found) == "f(x + 1, k=-(x + 1))[x + 1, x + 1:b:x + 1] + [x + 1] if not x + 1 else b"
     assert substitute(expr, {}) == expr
+    bound = parse("[a + b for a in a for c in a]")
+    assert write(substitute(bound, {"a": parse("x"), "b": parse("y")})) == "[a + y for a in x for c in a]"
 
 
 @pytest.mark.parametrize(
@@ -125,6 +131,11 @@ def test_names_are_replaced_by_expressions():
         ("f(a b)", 4, 5, "expected ',' before 'b'", None),
         ("f(k=a, b)", 7, 8, "a positional argument stands after a named one", None),
         ("[a b]", 3, 4, "expected ',' before 'b'", None),
+        ("[a for 2 in b]", 7, 8, "expected a name behind 'for'", None),
+        ("[a for a.b in c]", 7, 10, "expected a name behind 'for'", None),
+        ("[a for b]", 8, 9, "expected 'in' before ']'", None),
+        ("[a for b in c, d]", 13, 14, "expected ']' before ','", None),
+        ("[a, b for c in d]", 6, 9, "expected ',' before 'for'", None),
         ("a if b", 6, 7, "expected 'else' before the end", None),
         ("a < b < c", 6, 7, "unexpected '<'", "write 'and' between two comparisons"),
         ("x[1:2:3:4]", 2, 3, "expected an index or a slice", None),

@@ -12,6 +12,7 @@ FLOORS = (
         "cli_analyze",
         "cli_begin",
         "cli_compare",
+        "cli_kernels",
         "cli_model",
         "cli_plan",
         "cli_profile",
@@ -21,7 +22,7 @@ FLOORS = (
     {"cli_answer", "cli_budget"},
     {"cli_common"},
     {"__init__"},
-    {"api_analyze", "api_compare", "api_measure", "api_plan", "api_run"},
+    {"api_analyze", "api_compare", "api_kernels", "api_measure", "api_plan", "api_run"},
     {"api"},
     {"measuring", "pipelines"},
     {"decode", "facts", "importing", "json_schema", "model", "reports", "resolve", "text_tokens", "views"},
@@ -36,7 +37,7 @@ FLOORS = (
 LEVEL = {room: -depth for depth, rooms in enumerate(FLOORS) for room in rooms}
 
 TORCH_ROOMS = re.compile(
-    r"archspec/(backends/torch/runtime(/.*)?|measuring/.*|pipelines/.*|weights/[^/]*torch[^/]*|api|model|decode)\.py"
+    r"archspec/(backends/torch/runtime(/.*)?|backends/torch/kernels/template/.*|measuring/.*|pipelines/.*|weights/[^/]*torch[^/]*|api|model|decode)\.py"
 )
 
 

@@ -25,6 +25,12 @@ NOT_TRIED = {
     "_attn_implementation": "another one computes nearly the same",
     "chunk_size_feed_forward": "the length must be a multiple of it",
     "quantization_config": "needs other packages",
+    **dict.fromkeys(
+        ("mode", "chunkwise_kernel", "sequence_kernel", "step_kernel", "autocast_kernel_dtype"),
+        "says which kernel computes the same, by words of which few are here",
+    ),
+    "mask_time_prob": "in training alone; with it a model has what stands in the place of frames",
+    "mask_feature_prob": "in training alone; with it a model has what stands in the place of frames",
     "rescale_every": "halves what the norms then bring to one size, and only their eps tells",
 }
 

@@ -179,13 +179,20 @@ RECURRENCE: tuple[Case, ...] = (
 )
 
 
-def attention(mask: str | None = None, operands: tuple[str, ...] = (), **names: Num) -> Attention:
-    expr = parse(mask) if mask else None
-    return Attention(n.num(0.5), expr, ZERO, operands, tuple(names.items()), None, ZERO)
+def attention(
+    mask: str | None = None, operands: tuple[str, ...] = (), score: str | None = None, **names: Num
+) -> Attention:
+    rules = [parse(rule) if rule else None for rule in (mask, score)]
+    return Attention(n.num(0.5), rules[0], ZERO, operands, tuple(names.items()), None, ZERO, rules[1])
+
+
+def scored(score: str, *operands: str, **names: Num) -> Attention:
+    return attention(None, operands, score, **names)
 
 
 Q, K, V = f("B", 4, "S", 8), f("B", 2, "T", 8), f("B", 2, "T", 6)
 PADDED = attention("k <= q and keep[b, k] and q - k < w", ("keep",), w=n.num(512))
+FAR = scored("t[h, min(max(k - q, -far), far) + far]", "t", far=n.num(3))
 ROPE = (f32("S", 4), f32("S", 4))
 ATTENTION: tuple[Case, ...] = (
     takes(attention(), Q, K, V, gives=(f("B", 4, "S", 6),)),
@@ -209,6 +216,32 @@ ATTENTION: tuple[Case, ...] = (
     refuses("T013", PADDED, Q, K, V, None, None),
     refuses("T013", PADDED, Q, K, V, None, None, None),
     refuses("T015", attention("q - k < window"), Q, K, V),
+    takes(scored("-0.5 * abs(q - k) / (1 + q)"), Q, K, V, gives=(f("B", 4, "S", 6),)),
+    takes(
+        scored("s[h] * at[b, k]", "s", "at"),
+        Q,
+        K,
+        V,
+        None,
+        None,
+        f32(4),
+        i("B", "T"),
+        gives=(f("B", 4, "S", 6),),
+    ),
+    takes(FAR, Q, K, V, None, None, f(4, 7), gives=(f("B", 4, "S", 6),)),
+    refuses("T001", FAR, Q, K, V, None, None, f(2, 7)),
+    refuses("T006", scored("t[h, k / 2]", "t"), Q, K, V, None, None, f(4, 7)),
+    refuses("T006", scored("t[c]", "t", c=n.num(0.5)), Q, K, V, None, None, f(4)),
+    refuses("T007", scored("t[b, k]", "t"), Q, K, V, None, None, TensorType("bool", sizes("B", "T"))),
+    refuses("T010", scored("k <= q"), Q, K, V),
+    refuses("T010", scored("sin(q - k)"), Q, K, V),
+    refuses("T010", scored("true"), Q, K, V),
+    refuses("T010", scored("min(q)"), Q, K, V),
+    refuses("T010", scored("abs(q, k)"), Q, K, V),
+    refuses("T013", scored("t[h]", "t"), Q, K, V, None, None, f(4, 7)),
+    refuses("T013", scored("t * q", "t"), Q, K, V, None, None, f(4)),
+    refuses("T015", scored("c * q"), Q, K, V),
+    refuses("T015", scored("t[h]"), Q, K, V),
     takes(RopeFrequencies(n.num(8), n.num(1e4)), gives=(f32(4),)),
     refuses("T008", RopeFrequencies(n.num(7), n.num(1e4))),
     refuses("T012", RopeFrequencies(n.num(2.5), n.num(1e4))),

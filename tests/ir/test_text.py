@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
+from msgspec.structs import fields
 
 from archspec.dims import num as n
 from archspec.dims.expr import Literal
@@ -80,7 +82,17 @@ def test_all_operations_are_among_those():
 def test_every_field_of_an_operation_is_written():
     for case in (*LARGE, *SMALL):
         shown = show(single(Apply(case.op, (), ())))
-        assert all(f"{name} = " in shown for name, _ in case.op.attributes())
+        unset = {f.name for f in fields(type(case.op)) if f.default is None}
+        given = [name for name, value in case.op.attributes() if value is not None or name not in unset]
+        assert all(f"{name} = " in shown for name in given)
+
+
+def test_an_attribute_that_is_null_unless_given_is_left_out():
+    op = Attention(n.num(1), None, n.num(0), (), (), None, n.num(0))
+    assert "score" not in show(single(Apply(op, (), ())))
+    assert "softcap = null" in show(single(Apply(op, (), ())))
+    scored = structs.replace(op, score=parse("-abs(q - k)"))
+    assert "score = -abs(q - k)" in show(single(Apply(scored, (), ())))
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from typing import ClassVar
 
 import pytest
+from msgspec import structs
 
 from archspec.dims import num as n
 from archspec.dims.num import Num
+from archspec.dims.parse import parse
 from archspec.ir.op import WORK, Op
 from archspec.ir.ops import REGISTRY
 from archspec.ir.ops.attention import Attention, Rope
@@ -45,6 +47,9 @@ ONE, NONE = n.num(1), n.num(0)
 CONV = Conv((n.num(2), ONE), ((ONE, ONE), (NONE, NONE)), (ONE, ONE), n.num(2))
 UP = ConvTranspose((n.num(2),), (NONE,), (NONE,), (ONE,), ONE)
 ATTENTION = Attention(ONE, None, NONE, (), (), None, NONE)
+SCORED = structs.replace(
+    ATTENTION, mask=parse("keep[b, k]"), operands=("t", "keep"), score=parse("t[h, min(q - k, 2, q)] * 0.5")
+)
 QKV = (of(2, 8, 5, 16), of(2, 4, 7, 16), of(2, 4, 7, 24))
 
 FLOPS: list[tuple[Op, tuple[TensorType | None, ...], int]] = [
@@ -73,6 +78,9 @@ def test_gradients_that_nobody_needs_cost_nothing():
     per_width = 2 * 2 * 8 * 5 * 7
     assert int(ATTENTION.backward_flops((False, False, True), *QKV)) == per_width * 24
     assert int(ATTENTION.backward_flops((True, False, False), *QKV)) == per_width * (16 + 24)
+    flags = (False,) * 5
+    assert int(SCORED.backward_flops((*flags, True, False), *QKV)) == per_width * 24
+    assert int(SCORED.backward_flops((*flags, False, True), *QKV)) == 0
     chain = Einsum("ab,bc,cd->ad")
     types = (of(2, 3), of(3, 4), of(4, 5))
     assert int(chain.backward_flops((False, False, True), *types)) == 2 * 2 * 4 * 5
@@ -87,6 +95,7 @@ ELEMENTWISE: list[tuple[Op, tuple[TensorType, ...], int]] = [
     (Einsum("ab,ab->ab"), (of(2, 3), of(2, 3)), 6),
     (Linear(), (of(2, 3), of(4, 3)), 0),
     (ATTENTION, QKV, 6 * 2 * 8 * 5 * 7),
+    (SCORED, QKV, (6 + 1 + 4) * 2 * 8 * 5 * 7),
 ]
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from archspec.analysis.sharding.alike import Operands, Results, alike, elementwise, given, whole
 from archspec.analysis.sharding.dims import Dims
-from archspec.dims.expr import names
+from archspec.dims.expr import Expr, Name, names
 from archspec.ir.op import Op
 from archspec.ir.ops.attention import Attention
 from archspec.ir.ops.contract import Conv, ConvTranspose, Einsum
 from archspec.ir.ops.norm import GroupNorm
 from archspec.ir.ops.recurrence import Scan
 from archspec.ir.ops.reduce import ArgReduce, LogSumExp, Reduce
+from archspec.ir.score import bare, lookups
 
 
 def norm(op: Op, inputs: Operands, outputs: Results, dims: Dims) -> Iterable[int]:
@@ -148,7 +149,21 @@ def attention(op: Attention, inputs: Operands, outputs: Results, dims: Dims) -> 
         dims.unite(sinks.axes[0], q.axes[1])
     if op.mask is not None and "h" in set(names(op.mask)):
         dims.block(q.axes[1], "the mask asks for the head's number")
+    if op.score is not None:
+        _scored(op, op.score, inputs, dims)
     return ()
+
+
+def _scored(op: Attention, score: Expr, inputs: Operands, dims: Dims) -> None:
+    """What is looked up at a head's number is cut as heads are; so is what is looked up at an example's."""
+    (q, *_), tensors = given(inputs[:3]), dict(zip(op.operands, inputs[5:], strict=True))
+    for part in lookups(score):
+        tensor = tensors[next(names(part.base))]
+        for axis, item in zip(tensor.axes if tensor else (), part.items, strict=tensor is not None):
+            if item in (Name("b"), Name("h")):
+                dims.unite(axis, q.axes[0 if item == Name("b") else 1])
+    if "h" in bare(score):
+        dims.block(q.axes[1], "the score asks for the head's number")
 
 
 def cross_entropy(op: Op, inputs: Operands, outputs: Results, dims: Dims) -> Iterable[int]:

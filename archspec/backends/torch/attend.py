@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.backends.torch.code import COMPARE, PRODUCT, Code
-from archspec.backends.torch.dialect import Attend, AttendRows, Mask, SinkBias
+from archspec.backends.torch.dialect import Attend, AttendRows, Mask, Score, SinkBias
 from archspec.backends.torch.forward import Body
-from archspec.backends.torch.masks import spelt
+from archspec.backends.torch.pair_functions import SIZES, spelt
 from archspec.backends.torch.scope import Pending
 from archspec.dims import num as n
 from archspec.dims.num import Num
@@ -17,15 +17,15 @@ from archspec.ir.types import TensorType
 WEIGHTS = "nn.Identity()  # hook here to see the attention weights"
 
 
-def mask(body: Body, node: Apply, op: Mask) -> None:
-    """A call of the mask's function."""
-    name, given = body.module.classes.mask(op, node)
-    if op.blocks:
+def of_pairs(body: Body, node: Apply, op: Mask | Score) -> None:
+    """A call of the function of a mask or of what is added to the scores."""
+    name, given = body.module.classes.of_pairs(op, node)
+    if isinstance(op, Mask) and op.blocks:
         for needed in ("windows_over", "seen", "at", "chosen"):
             body.module.parts.require(f"runtime:windows.{needed}")
     words = spelt((*op.operands, *(word for word, _ in op.names)))
-    places = {"start": op.start, "queries": op.queries, "keys": op.keys}
-    numbers = places | {words[word]: number for word, number in op.names}
+    sizes = {word: number for word, number in op.attributes() if word in SIZES and isinstance(number, Num)}
+    numbers = sizes | {words[word]: number for word, number in op.names}
     texts = {words[word]: body.text(value) for word, value in zip(op.operands, node.inputs, strict=True)}
 
     def argument(word: str) -> str:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 
 from archspec.backends.torch.copied import runtime_names
-from archspec.backends.torch.dialect import Mask
-from archspec.backends.torch.masks import MaskFunction, mask_function, mask_name
+from archspec.backends.torch.dialect import Mask, Score
+from archspec.backends.torch.masks import mask_function, mask_name
 from archspec.backends.torch.module import Module
+from archspec.backends.torch.pair_functions import PairFunction
 from archspec.backends.torch.parts import Parts
 from archspec.backends.torch.scope import stem
+from archspec.backends.torch.scores import score_function, score_name
 from archspec.backends.torch.words import RESERVED
 from archspec.dims.num import Num
 from archspec.ir.graph import Apply, Call, Region, Repeat, walk
@@ -49,7 +51,7 @@ class Classes:
         self.by_key: dict[str, Module] = {}
         self.taken: set[str] = set()
         self.ordered: list[Module] = []
-        self.masks: dict[object, tuple[str, MaskFunction]] = {}
+        self.functions: dict[object, tuple[str, PairFunction]] = {}
         self.several: dict[str, dict[str, str]] = {}
         self.root_bindings = dict(root.bindings)
 
@@ -113,17 +115,23 @@ class Classes:
         found = dict(module.region.bindings).get(word) or self.root_bindings.get(word)
         return "float" if isinstance(found, Num) and isinstance(found.value, float) else "int"
 
-    def mask(self, op: Mask, node: Apply) -> tuple[str, tuple[str, ...]]:
-        """The function for a mask: its name, and its arguments in order."""
-        base = mask_name(op)
-        key = mask_function(base, op, node.inputs, node.span).lines
-        if key not in self.masks:
+    def of_pairs(self, op: Mask | Score, node: Apply) -> tuple[str, tuple[str, ...]]:
+        """The function for a mask or score: its name, and its arguments in order."""
+        base = mask_name(op) if isinstance(op, Mask) else score_name(op)
+        key = _of_pairs(base, op, node).lines
+        if key not in self.functions:
             base = f"make_{base}" if base in self.words else base
-            taken = {name for name, _ in self.masks.values()}
+            taken = {name for name, _ in self.functions.values()}
             name = next(n for n in (base, *(f"{base}_{i}" for i in range(2, 999))) if n not in taken)
-            self.masks[key] = name, mask_function(name, op, node.inputs, node.span)
-        name, function = self.masks[key]
+            self.functions[key] = name, _of_pairs(name, op, node)
+        name, function = self.functions[key]
         return name, function.arguments
+
+
+def _of_pairs(name: str, op: Mask | Score, node: Apply) -> PairFunction:
+    if isinstance(op, Mask):
+        return mask_function(name, op, node.inputs, node.span)
+    return score_function(name, op, node.inputs, node.span)
 
 
 def _owner(node: Call, around: Region) -> Call:

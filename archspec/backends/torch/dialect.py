@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from archspec.backends.torch.kernels.description import Description
 from archspec.dims import num as n
-from archspec.dims.expr import Expr, names
+from archspec.dims.expr import Expr, Index, Name, names
 from archspec.dims.num import Num
 from archspec.ir.graph import Apply, Call, Node, Region, Repeat, Value
 from archspec.ir.op import Op
 from archspec.ir.ops.recurrence import Scan
 from archspec.ir.ops.shape import Pad, Roll
+from archspec.ir.score import Reading
 from archspec.ir.types import TensorType, broadcast
 
 MASK = 3  # which operand of an attention
@@ -43,6 +46,36 @@ class Mask(Op, frozen=True):
             size if axis in used else one for axis, size in (("q", self.queries), ("k", self.keys))
         )
         return (TensorType("bool", (batch, heads, queries, keys)),)
+
+
+class Score(Op, frozen=True):
+    """What a rule adds to the scores: [B, H, Q, K], from the first axis that it looks at, or from Q on.
+
+    A later axis that it does not look at has size 1. Operands are called `operands` in `rule`, numbers by
+    `names`. What is looked up has its tensor's dtype; what is computed is in fp32, or an integer.
+    """
+
+    dialect: ClassVar = "torch"
+    rule: Expr
+    start: Num
+    batch: Num
+    heads: Num
+    queries: Num
+    keys: Num
+    operands: tuple[str, ...]
+    names: tuple[tuple[str, Num], ...]
+
+    def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
+        used, one = set(names(self.rule)), n.num(1)
+        sizes = {"b": self.batch, "h": self.heads, "q": self.queries, "k": self.keys}
+        first = 0 if "b" in used else 1 if "h" in used else 2
+        shape = [size if place in used else one for place, size in sizes.items()]
+        return (TensorType(self._dtype(dict(zip(self.operands, operands, strict=True))), (*shape[first:],)),)
+
+    def _dtype(self, types: Mapping[str, TensorType]) -> str:
+        if isinstance(self.rule, Index) and isinstance(self.rule.base, Name):
+            return types[self.rule.base.id].dtype
+        return "int64" if Reading(types, dict(self.names), {}).whole(self.rule) else "float32"
 
 
 class MaskedBias(Op, frozen=True):
@@ -85,6 +118,28 @@ class Attend(Op, frozen=True):
     biased: bool
     blocks: bool = False
     chosen: bool = False
+
+    def infer(
+        self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
+    ) -> tuple[TensorType, ...]:
+        return (q.with_shape(*q.shape[:3], v.shape[3]),)
+
+
+class AttendByKernel(Op, frozen=True):
+    """An `Attention` that generated kernels compute.
+
+    Operands: q, k, v, what rule and score look up, and sinks where there are any.
+    `module`: the kernels' file; `numbers`: what the call gives rule and score.
+    """
+
+    dialect: ClassVar = "torch"
+    module: str
+    description: Description
+    numbers: tuple[Num, ...]
+    scale: Num
+    softcap: Num | None
+    dropout: Num
+    start: Num
 
     def infer(
         self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None

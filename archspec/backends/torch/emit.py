@@ -14,6 +14,7 @@ from archspec.backends.torch.passes.attention import choose_attention
 from archspec.backends.torch.passes.feed import feed_layers
 from archspec.backends.torch.passes.hoist import hoist
 from archspec.backends.torch.passes.index import index_axes
+from archspec.backends.torch.passes.kernels import attend_by_kernels
 from archspec.backends.torch.passes.merge import merge_moves
 from archspec.backends.torch.passes.outer import contract_outer
 from archspec.backends.torch.passes.pieces import run_in_pieces
@@ -27,12 +28,16 @@ TYPING = ("Any", "NamedTuple")
 
 
 def emit(graph: Graph, *, attention: str = "sdpa", provenance: str = "") -> str:
-    """Python source of the model: torch is all it imports.
+    """Python source of the model: torch is all it imports, and for `triton` the files of `kernel_files`.
 
-    `attention`: `eager` or `sdpa`. `provenance`: where the spec came from, for the head of the file.
+    `attention`: `eager`, `sdpa` or `triton`. `provenance`: where the spec came from, for the head of it.
     Raises `UnsupportedError` with what cannot be written and why.
     """
-    root = run_in_pieces(contract_outer(project_rows(choose_attention(graph.root, attention))))
+    if attention == "triton":
+        chosen = attend_by_kernels(graph.root)
+    else:
+        chosen = choose_attention(graph.root, attention)
+    root = run_in_pieces(contract_outer(project_rows(chosen)))
     root = feed_layers(trimmed(merge_moves(index_axes(hoist(root)))))
     model = Model.of(graph, root)
     several = {component: [*places.values()] for component, places in model.classes.several.items()}
@@ -41,7 +46,10 @@ def emit(graph: Graph, *, attention: str = "sdpa", provenance: str = "") -> str:
         model = Model.of(graph, root, frozenset(ambiguous))
     code = _code(model)
     head = docstring(_heading(model, attention, provenance), 0)
-    return "\n".join([*head, "", *_imports(code), "", f'__all__ = ["{model.name}"]', *code]) + "\n"
+    return (
+        "\n".join([*head, "", *_imports(code), *_kernels(model), "", f'__all__ = ["{model.name}"]', *code])
+        + "\n"
+    )
 
 
 def _code(model: Model) -> list[str]:
@@ -49,10 +57,10 @@ def _code(model: Model) -> list[str]:
     classes = model.classes
     body = model.text(loss_methods(model))
     modules = [module.text() for module in classes.ordered]
-    masks = [function.lines for _, function in classes.masks.values()]
+    of_pairs = [function.lines for _, function in classes.functions.values()]
     names = _names(line for lines in (*modules, body) for line in lines)
     copied = [*with_needed(classes.parts.runtime), *(f"cache.{name}" for name in STATE if name in names)]
-    definitions = [*map(runtime_source, copied), *_output(model), *masks, *modules, body]
+    definitions = [*map(runtime_source, copied), *_output(model), *of_pairs, *modules, body]
     return [line for lines in definitions for line in ("", "", *lines)]
 
 
@@ -70,6 +78,12 @@ def _imports(code: Sequence[str]) -> list[str]:
     functional = ["import torch.nn.functional as F"] if "F" in names else []
     tensor = "Tensor, nn" if "Tensor" in names else "nn"
     return [*standard, *([""] if standard else []), *torch, *functional, f"from torch import {tensor}"]
+
+
+def _kernels(model: Model) -> list[str]:
+    """Imports of files of kernels, apart from those of torch."""
+    lines = model.classes.parts.kernel_imports
+    return ["", *lines] if lines else []
 
 
 def _heading(model: Model, attention: str, provenance: str) -> list[str]:

@@ -154,10 +154,10 @@ class Body:
         """Whether a value is a parameter of this module."""
         return any(param.value == value for param in self.region.params)
 
-    def materialise(self, value: Value) -> None:
-        """Write a pending expression into a variable of its own."""
+    def materialise(self, value: Value, name: str | None = None) -> None:
+        """Write a pending expression into a variable of its own, or into one that is free."""
         waiting = self.pending.pop(value.name)
-        self.assign((value,), waiting.code, waiting.reads)
+        self.assign((value,), waiting.code, waiting.reads, name)
 
     def flush(self) -> None:
         """Write all that is pending, in order."""
@@ -177,16 +177,18 @@ class Body:
         else:
             self.assign(outputs, code, reads)
 
-    def assign(self, values: Sequence[Value], code: Code, reads: tuple[str, ...]) -> None:
-        """`a, b = code`; a result that nobody reads is `_`."""
+    def assign(
+        self, values: Sequence[Value], code: Code, reads: tuple[str, ...], name: str | None = None
+    ) -> None:
+        """`a, b = code`; a result that nobody reads is `_`, and a single one can be given its `name`."""
         self.variables.read(reads)
         before = dict(self.variables.holds)
-        names = [self.new(value) if self.variables.is_read(value) else "_" for value in values]
+        names = [self.new(value, name) if self.variables.is_read(value) else "_" for value in values]
         self.write(", ".join(names), code.text, _shape_if_news(names[0], values, before))
 
-    def new(self, value: Value) -> str:
+    def new(self, value: Value, name: str | None = None) -> str:
         """A variable for a value, which holds it from here on."""
-        name = self.variables.choose(self.hint(value))
+        name = name or self.variables.choose(self.hint(value))
         self.variables.bind(name, value)
         return name
 

@@ -44,7 +44,8 @@ def statement(head: str, text: str, indent: int, comment: str | None = None) -> 
     found = re.fullmatch(r"(.*[)\]])(\.\w+)", text)
     body, attribute = (found[1], found[2]) if found else (text, "")
     opened = _last_bracket(body)
-    if opened is None:
+    empty = opened == len(body) - 2 and head
+    if opened is None or empty:
         return [f"{pad}{head}(", *_broken(text, indent + 4), f"{pad})"]
     literal = body[opened] == "[" or (opened == 0 and len(split_arguments(body[1:-1])) > 1)
     inside = _listed(body[opened + 1 : -1], indent + 4, apart=literal)

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from archspec.backends.torch.dialect import Mask
 from archspec.backends.torch.mask_terms import bare, lookups
 from archspec.dims import num as n
-from archspec.dims.expr import Binary, Expr, names, write
+from archspec.dims.expr import Binary, Expr, Index, Name, names, write
 from archspec.ir.graph import Value
 from archspec.ir.ops.attention import Attention
 from archspec.ir.reach import reach_of
 
 CAUSAL = ("k <= q", "q >= k")
+_TERMS = {"q - k <": "window", "abs(q - k) <": "near"}
 
 
 def conjuncts(rule: Expr) -> tuple[Expr, ...]:
@@ -60,3 +61,21 @@ def goes_by_blocks(op: Attention, operands: Sequence[Value | None]) -> bool:
         and not at_queries
         and all(set(names(part)) & certain for part in reach.picked)
     )
+
+
+def rule_words(rule: Expr) -> tuple[str, ...]:
+    """What a rule's terms are called: `("causal", "padding")`."""
+    return tuple(dict.fromkeys(word for term in conjuncts(rule) if (word := _term_name(term))))
+
+
+def _term_name(term: Expr) -> str:
+    """`near_or_marked` for `abs(q - k) <= n or marked[b, k]`; nothing where a part has no name."""
+    if isinstance(term, Binary) and term.op == "or":
+        sides = _term_name(term.left), _term_name(term.right)
+        return "_or_".join(sides) if all(sides) else ""
+    text = write(term)
+    if text in CAUSAL:
+        return "causal"
+    if isinstance(term, Index) and isinstance(term.base, Name):
+        return "padding" if term.base.id.endswith("mask") else term.base.id
+    return next((word for start, word in _TERMS.items() if text.startswith(start)), "")

@@ -11,27 +11,8 @@ from archspec.dims import num as n
 from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Name, Unary, children, names, write
 from archspec.dims.num import Num
 from archspec.errors import Diagnostic, Span, UnsupportedError
+from archspec.ir.score import PLACES
 from archspec.ir.types import TensorType
-
-PLACES = ("b", "h", "q", "k")
-
-# What a mask function means something by: its variables, and what it calls.
-LOCALS = frozenset(
-    {
-        *PLACES,
-        "mask",
-        "start",
-        "queries",
-        "keys",
-        "device",
-        "torch",
-        "abs",
-        "windows",
-        "there",
-        "at",
-        "chosen",
-    }
-)
 
 
 def looked_up(term: Expr) -> tuple[str, ...]:

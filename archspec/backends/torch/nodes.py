@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.backends.base import Rule, Unsupported
-from archspec.backends.torch.attend import attend, attend_rows, mask, masked_bias, sink_bias
+from archspec.backends.torch.attend import attend, attend_rows, masked_bias, of_pairs, sink_bias
+from archspec.backends.torch.attend_kernel import attend_by_kernel
 from archspec.backends.torch.code import Code
 from archspec.backends.torch.dialect import (
     Attend,
+    AttendByKernel,
     AttendRows,
     Handed,
     InPieces,
     Layers,
     Mask,
     MaskedBias,
+    Score,
     SinkBias,
 )
 from archspec.backends.torch.experts import experts
@@ -25,6 +28,7 @@ from archspec.backends.torch.layers import cycled
 from archspec.backends.torch.ops import RULES
 from archspec.backends.torch.pattern import one_of
 from archspec.backends.torch.pieces import pieces
+from archspec.backends.torch.release import drop, rebind
 from archspec.backends.torch.scope import stem
 from archspec.backends.torch.state import append, exclusive, held_back, hold, keep, recall
 from archspec.backends.torch.words import RESERVED
@@ -73,9 +77,9 @@ def write_node(body: Body, node: Node, nodes: Sequence[Node]) -> None:
         case Handed():
             handed(body, node)
         case Call():
-            call(body, node)
+            call(body, node, nodes)
         case Repeat(rows=None):
-            repeat(body, node)
+            repeat(body, node, nodes)
         case Repeat():
             experts(body, node)
         case Apply(op=Hold() as op):
@@ -90,14 +94,16 @@ def write_node(body: Body, node: Node, nodes: Sequence[Node]) -> None:
             keep(body, node, op)
         case Apply(op=InPieces() as op):
             pieces(body, node, op, write_nodes)
-        case Apply(op=Mask() as op):
-            mask(body, node, op)
+        case Apply(op=Mask() | Score() as op):
+            of_pairs(body, node, op)
         case Apply(op=MaskedBias()):
             masked_bias(body, node)
         case Apply(op=SinkBias() as op):
             sink_bias(body, node, op)
         case Apply(op=Attend() as op):
             attend(body, node, op)
+        case Apply(op=AttendByKernel() as op):
+            attend_by_kernel(body, node, op)
         case Apply(op=AttendRows() as op):
             attend_rows(body, node, op)
         case Apply(op=Dropout() as op):
@@ -130,17 +136,19 @@ def dropout(body: Body, node: Apply, op: Dropout) -> None:
     body.give(node.outputs, code, node.inputs)
 
 
-def call(body: Body, node: Call) -> None:
+def call(body: Body, node: Call, nodes: Sequence[Node]) -> None:
     """`self.name(x, mask)`; a region that only holds a parameter is that parameter."""
     module, attribute = body.module.child(node), body.module.place(node)
     if not node.region.nodes and not node.region.inputs and len(node.region.params) == 1:
         body.give(node.outputs, Code(f"{attribute}.{node.region.params[0].name}"), ())
         return
+    rebind(body, node.inputs)
     cache = body.module.cache.of(node)
     part = [cache if cache == "cache" else f"{cache} if cache is not None else None"] if cache else []
     code = body.settle(
         node.inputs, lambda: Code(f"{attribute}({', '.join(_given(body, module, node.inputs) + part)})")
     )
+    drop(body, node, nodes)
     body.give(node.outputs, code, node.inputs)
 
 
@@ -158,7 +166,7 @@ def _given(body: Body, module: Module, inputs: Sequence[Value]) -> list[str]:
     return [body.text(value) for value in inputs] + sizes
 
 
-def repeat(body: Body, node: Repeat) -> None:
+def repeat(body: Body, node: Repeat, nodes: Sequence[Node]) -> None:
     """A loop over the layers; the carried values keep their names."""
     for position, value in enumerate(node.inputs):
         if value.name in body.pending and (position < len(node.outputs) or not body.owns(value)):
@@ -174,6 +182,7 @@ def repeat(body: Body, node: Repeat) -> None:
     given = [*names, *rest, *sizes, *part]
     indexed = any("[i]" in text or " if i " in text for text in given)
     head, called = _loop(body, node, indexed=indexed)
+    drop(body, node, nodes)
     body.line(head)
     body.indent += 4
     body.write(", ".join(names), f"{called}({', '.join(given)})")

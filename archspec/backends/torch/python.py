@@ -35,7 +35,8 @@ def python(expr: Expr, name: Words, need: Need) -> Code:
         case Unary(op="not", operand=x):
             return Code(f"not {go(x).inside(NOT)}", NOT)
         case Unary(op=op, operand=x):
-            return Code(f"{op}{go(x).inside(UNARY)}", UNARY)
+            power = isinstance(x, Binary) and x.op == "**"  # as `ruff format` has it
+            return Code(f"{op}{go(x).inside(ATOM if power else UNARY)}", UNARY)
         case Binary(op=op, left=a, right=b):
             return _binary(op, go(a), go(b))
         case Conditional(test=t, then=a, orelse=b):

@@ -9,6 +9,7 @@ from archspec.dims import num as n
 from archspec.dims.expr import Expr, names
 from archspec.dims.num import Num
 from archspec.ir.op import Mixed, Op
+from archspec.ir.score import PLACES, Reading, operations
 from archspec.ir.types import (
     Shape,
     TensorType,
@@ -23,16 +24,18 @@ from archspec.ir.types import (
 
 
 class Attention(Op, frozen=True):
-    """softmax(cap(q k^T * scale) + bias, where mask) v, softmax in fp32.
+    """softmax(cap(q k^T * scale) + bias + score, where mask) v, softmax in fp32.
 
     q [B, H, Q, E], k [B, G, K, E], v [B, G, K, W] with H a multiple of G; bias broadcasts to [B, H, Q, K].
     `mask` is a boolean expression, true where a query may look: over the indices `b`, `h`, `q`, `k`
     (`q` counts from `start`, so that it and `k` are positions in one sequence), the settings in `names`
     and further operands, called by `operands`; a term whose operand is absent at run time is true.
+    `score` is a number at each pair, made of the same (see `ir.score`) and computed in fp32:
+    `slopes[h] * (k - q)`, `table[h, k - q + far]`. The elements that it looks up have to be there.
     `softcap` c: cap(s) = c * tanh(s / c). Dropout acts on the softmax's result.
     `sinks` [H]: the score of a further key whose value is 0, beside the capped, biased, visible ones: what a
     head gives to nothing (Xiao et al. 2023, arXiv:2309.17453).
-    Operands: q, k, v, bias, sinks, then the mask's. A row that sees nothing is undefined.
+    Operands: q, k, v, bias, sinks, then what mask and score look up. A row that sees nothing is undefined.
     """
 
     work: ClassVar = "product"
@@ -43,6 +46,13 @@ class Attention(Op, frozen=True):
     names: tuple[tuple[str, Num], ...]
     softcap: Num | None
     dropout: Num
+    score: Expr | None = None
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The operands that the score looks up."""
+        read = set(names(self.score)) if self.score is not None else set[str]()
+        return tuple(word for word in self.operands if word in read)
 
     def infer(
         self,
@@ -73,7 +83,7 @@ class Attention(Op, frozen=True):
             require(fits, "T005", f"attention takes sinks as float [heads], not {sinks}")
             same_size(sinks.shape[0], heads, "attention: the sinks against q's heads")
         share(self.dropout, "attention dropout")
-        self._check_mask(more)
+        self._check_rules(more, q)
         return (q.with_shape(q.shape[0], q.shape[1], q.shape[2], v.shape[3]),)
 
     @staticmethod
@@ -81,12 +91,16 @@ class Attention(Op, frozen=True):
         fits = all(n.same(a, b) for a, b in zip(broadcast(bias.shape, scores), scores, strict=False))
         require(fits and bias.rank <= 4, "T003", f"bias {bias} does not broadcast to the scores")
 
-    def _check_mask(self, given: tuple[TensorType, ...]) -> None:
+    def _check_rules(self, given: tuple[TensorType, ...], q: TensorType) -> None:
         fits = len(given) == len(self.operands)
         require(fits, "T013", f"the mask reads {len(self.operands)} tensors, but is given {len(given)}")
-        known = {"b", "h", "q", "k", *self.operands, *(name for name, _ in self.names)}
+        known = {*PLACES, *self.operands, *(name for name, _ in self.names)}
         unknown = sorted(set(names(self.mask)) - known if self.mask is not None else ())
         require(not unknown, "T015", f"the mask reads {', '.join(unknown)}, but is not given it")
+        if self.score is not None:
+            tensors = dict(zip(self.operands, given, strict=True))
+            sizes = {"b": q.shape[0], "h": q.shape[1]}
+            Reading(tensors, dict(self.names), sizes).whole(self.score)
 
     def mixes(self, q: TensorType, *_: TensorType | None) -> Mixed:
         return (-1,), (2, 3), (2,)
@@ -99,7 +113,9 @@ class Attention(Op, frozen=True):
         """dV, and for the gradients before it dP, are products of width W; dQ and dK of width E."""
         q, k, v = types[:3]
         per_width = 2 * n.product(q.shape[:3]) * k.shape[2]
-        scores = any(needed[i] for i in (0, 1, 3, 4) if i < len(needed))
+        scored = (5 + i for i, word in enumerate(self.operands) if word in self.scored)
+        places = (0, 1, 3, 4, *scored)
+        scores = any(needed[i] for i in places if i < len(needed))
         return per_width * (sum(needed[:2]) * q.shape[3] + (scores + needed[2]) * v.shape[3])
 
     def elementwise(
@@ -110,8 +126,12 @@ class Attention(Op, frozen=True):
         bias: TensorType | None = None,
         *_: TensorType | None,
     ) -> Num:
-        """Per pair: scale, softmax (5), where there is one, bias (1) and cap (3). The mask is not counted."""
-        each = 6 + (bias is not None) + 3 * (self.softcap is not None)
+        """Per pair: scale, softmax (5), where there is one, bias (1), cap (3), score (1 and its own).
+
+        The mask is not counted.
+        """
+        added = 0 if self.score is None else 1 + operations(self.score)
+        each = 6 + (bias is not None) + 3 * (self.softcap is not None) + added
         return each * n.product(q.shape[:3]) * k.shape[2]
 
 

@@ -8,7 +8,17 @@ from typing import ClassVar
 from archspec.dims import num as n
 from archspec.dims.num import Num
 from archspec.ir.op import Mixed, Op
-from archspec.ir.types import TensorType, broadcast, divides, is_float, promote, require, same_size, whole
+from archspec.ir.types import (
+    ShapeError,
+    TensorType,
+    broadcast,
+    divides,
+    is_float,
+    promote,
+    require,
+    same_size,
+    whole,
+)
 
 
 class Linear(Op, frozen=True):
@@ -144,7 +154,9 @@ class Conv(Op, frozen=True):
         reach = whole(self.dilation[i], "conv: the dilation", 1) * (whole(kernel, "conv: the kernel", 1) - 1)
         free = before + after - reach - 1
         fits = not size.static or whole(size, "conv: the input") + free >= 0
-        require(fits, "T004", f"conv: a kernel that reaches {reach + 1} does not fit {size.described()}")
+        if not fits:
+            problem = f"conv: a kernel that reaches {reach + 1} does not fit {size.described()}"
+            raise ShapeError("T004", problem)
         stride = whole(self.stride[i], "conv: the stride", 1)
         if free == -stride:  # side by side, as patches are
             return size // self.stride[i]

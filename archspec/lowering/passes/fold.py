@@ -72,7 +72,7 @@ def _decided(node: Apply, op: Attention) -> Apply:
     if mask == op.mask:
         return node
     mask = None if mask == Literal(True) else mask
-    read = set(names(mask)) if mask is not None else set[str]()
+    read = {name for rule in (mask, op.score) if rule is not None for name in names(rule)}
     first = len(node.inputs) - len(op.operands)
     given = zip(op.operands, node.inputs[first:], strict=True)
     kept = [(name, value) for name, value in given if name in read]

@@ -1,6 +1,7 @@
 """One device's part of a model: what is cut, what it sums to, what is refused."""
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -138,6 +139,38 @@ def test_what_stays_whole_is_reported_with_its_reason():
     reasons = {whole.weight: whole.reason for whole in shard(api.lower("olmo2"), 2).whole}
     assert reasons["layers.0.attn.q.weight"] == "rms_norm needs it whole"
     assert reasons["embed.weight"] == "rms_norm needs it whole"  # the stream between regions
+
+
+SCORED = """\
+archspec: 1
+name: case
+inputs: {x: "[B, S, 8]"}
+model:
+  - slopes: {op: param, shape: [4], init: ones}
+  - h: x
+  - residual: [{norm: layernorm}, {attn: {op: attention, num_heads: 4, score_bias: "SCORE"}}]
+  - mlp: [{norm: layernorm}, {mlp: {op: mlp, intermediate_size: 16}}]
+outputs: {y: mlp}
+"""
+
+
+def scored(tmp_path: Path, score: str) -> Graph:
+    path = tmp_path / "case.yaml"
+    path.write_text(SCORED.replace("SCORE", score), encoding="utf-8")
+    return api.lower(api.load(path))
+
+
+def test_what_a_score_looks_up_for_a_head_is_cut_as_heads_are(tmp_path: Path):
+    part = shard(scored(tmp_path, "slopes[h] * (k - q)"), 2).graph
+    verify(part)
+    assert types(part, "slopes", "attn.q.weight", "mlp.mlp.up.weight") == [[2], [4, 8], [8, 8]]
+
+
+def test_heads_whose_score_asks_for_their_number_stay_whole(tmp_path: Path):
+    found = shard(scored(tmp_path, "slopes[h] * (k - q) * (h + 1)"), 2)
+    assert types(found.graph, "slopes", "attn.q.weight", "mlp.mlp.up.weight") == [[4], [8, 8], [8, 8]]
+    reasons = {whole.weight: whole.reason for whole in found.whole}
+    assert reasons["slopes"] == "the score asks for the head's number"
 
 
 REFUSED = [

@@ -29,9 +29,20 @@ class Linear(Module):
         self.in_features, self.out_features = inputs, outputs
         self.weight = _parameter(outputs, inputs)
         self.bias = _parameter(outputs) if bias else None
+        self.lora_a: Parameter | None = None
+        self.lora_b: Parameter | None = None
+
+    def adapt(self, rank: int) -> None:
+        """An adapter stands beside it from now on."""
+        self.lora_a, self.lora_b = _parameter(rank, self.in_features), _parameter(self.out_features, rank)
 
     def forward(self, x: Tensor) -> Tensor:
-        return FUNCTIONS["linear"](x, self.weight, self.bias)
+        """With an adapter as PEFT computes it. Source: `peft.tuners.lora.layer.Linear.forward`."""
+        linear: Callable[..., Tensor] = FUNCTIONS["linear"]
+        y = linear(x, self.weight, self.bias)
+        if self.lora_a is not None:
+            y = FUNCTIONS["add"](y, FUNCTIONS["mul"](linear(linear(x, self.lora_a), self.lora_b), 2.0))
+        return y
 
 
 class Embedding(Module):

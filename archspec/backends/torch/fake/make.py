@@ -9,7 +9,7 @@ from typing import Any
 from archspec.backends.torch.fake import layout
 from archspec.backends.torch.fake.dtypes import DType
 from archspec.backends.torch.fake.layout import Ints
-from archspec.backends.torch.fake.node import Node
+from archspec.backends.torch.fake.node import Node, noted
 from archspec.backends.torch.fake.run import Kernel, Run, current
 from archspec.backends.torch.fake.storage import Storage
 from archspec.backends.torch.fake.tensor import Tensor
@@ -71,7 +71,7 @@ def remember(
 ) -> Node:
     """`out` gets a gradient by way of its operands, which needs what is saved."""
     kept = [(reason, out if x is None else x) for reason, x in saves]
-    out.node = Node(current(), name, operands, kept, backward, detail)
+    out.node = noted(current(), name, operands, kept, backward, detail)
     out.slot, out.requires_grad = 0, True
     return out.node
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from archspec.backends.torch.fake.alike import own
+from archspec.backends.torch.fake.recording import called
 from archspec.backends.torch.fake.registry import FUNCTIONS
 from archspec.backends.torch.fake.run import Run, current
 from archspec.backends.torch.fake.storage import Storage
@@ -24,7 +26,10 @@ class Parameter(Tensor):
 class Module:
     """Parameters, buffers and modules are what its attributes hold."""
 
-    training = False
+    @property
+    def training(self) -> bool:
+        """Whether dropout drops, in all modules of a run."""
+        return current().training
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Module):
@@ -40,8 +45,11 @@ class Module:
         before, path = run.place, self.__dict__.get("its path", "")
         run.place = f"{before}.{path}" if before and path else before or path
         try:
-            if run.every and "its layer" in self.__dict__ and self.__dict__["its layer"] % run.every == 0:
-                return _again(run, self, args)
+            if "its layer" in self.__dict__:
+                if run.every and self.__dict__["its layer"] % run.every == 0:
+                    return _again(run, self, args)
+                if run.alike is not None:
+                    return called(run, self, args, options)
             return self.forward(*args, **options)
         finally:
             run.place = before
@@ -53,32 +61,12 @@ class Module:
         value.storage.role = "buffer"
         setattr(self, name, value)
 
-    def train(self, on: bool) -> None:
-        """Whether dropout drops, in this one and all inside."""
-        for module in self.modules():
-            object.__setattr__(module, "training", on)
-
-    def modules(self) -> Iterator[Module]:
-        """This one and all inside, shared ones once."""
-        seen, waiting = set[int](), [self]
-        while waiting:
-            module = waiting.pop()
-            if id(module) not in seen:
-                seen.add(id(module))
-                yield module
-                waiting += [x for x in module.held() if isinstance(x, Module)]
-
     def held(self) -> Iterable[Any]:
         return self.__dict__.values()
 
-    def tensors(self, role: str) -> Iterator[Tensor]:
+    def tensors(self, role: str) -> Collection[Tensor]:
         """Those of a role, tied ones once."""
-        seen = set[int]()
-        for module in self.modules():
-            for x in module.held():
-                if isinstance(x, Tensor) and x.storage.role == role and id(x.storage) not in seen:
-                    seen.add(id(x.storage))
-                    yield x
+        return {id(x.storage): x for x in own(self) if x.storage.role == role}.values()
 
 
 def _again(run: Run, module: Module, args: tuple[Any, ...]) -> Any:

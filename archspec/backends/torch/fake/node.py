@@ -10,7 +10,8 @@ from archspec.backends.torch.fake.layout import Ints
 from archspec.backends.torch.fake.run import Run
 from archspec.backends.torch.fake.storage import Storage
 
-if TYPE_CHECKING:  # a tensor knows its node
+if TYPE_CHECKING:  # a tensor knows its node, and so does a stretch
+    from archspec.backends.torch.fake.stretch import Stretch
     from archspec.backends.torch.fake.tensor import Tensor
 
 
@@ -48,20 +49,28 @@ class Node:
     """An operation with gradients. `flops`: of products in its backward pass; `order`: the later, the higher.
 
     `detail`: what its gradient needs beside the operands, such as an order of axes. `again`: what runs it
-    once more where it kept its operands alone.
+    once more where it kept its operands alone. `inside`: what it stands for, where that is a whole stretch.
     """
 
-    __slots__ = ("again", "detail", "flops", "name", "operands", "order", "place", "saved")
+    __slots__ = ("again", "detail", "flops", "inside", "name", "operands", "order", "place", "saved")
 
     def __init__(
-        self, run: Run, name: str, operands: Sequence[Tensor], saved: Sequence[tuple[str, Tensor]],
-        flops: int = 0, detail: Any = None,
+        self, name: str, place: str, order: int, operands: list[Operand], saved: list[Kept], flops: int = 0,
+        detail: Any = None, inside: Stretch | None = None,
     ) -> None:  # fmt: skip
-        run.nodes += 1
-        self.name, self.place, self.order, self.flops, self.detail = name, run.place, run.nodes, flops, detail
-        self.operands = [operand(x) for x in operands]
-        self.saved = [Kept(reason, x.storage, x.shape, x.dtype) for reason, x in saved]
+        self.name, self.place, self.order, self.operands, self.saved = name, place, order, operands, saved
+        self.flops, self.detail, self.inside = flops, detail, inside
         self.again: Callable[[], Any] | None = None
+
+
+def noted(
+    run: Run, name: str, operands: Sequence[Tensor], saved: Sequence[tuple[str, Tensor]], flops: int = 0,
+    detail: Any = None,
+) -> Node:  # fmt: skip
+    """The node of an operation that runs now."""
+    run.nodes += 1
+    kept = [Kept(reason, x.storage, x.shape, x.dtype) for reason, x in saved]
+    return Node(name, run.place, run.nodes, [operand(x) for x in operands], kept, flops, detail)
 
 
 def reached(results: Sequence[Tensor]) -> Iterator[Node]:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -16,6 +16,7 @@ from archspec.backends.torch.fake.dtypes import DType
 
 if TYPE_CHECKING:  # a storage knows its run
     from archspec.backends.torch.fake.storage import Storage
+    from archspec.backends.torch.fake.stretch import Stretch
     from archspec.backends.torch.fake.tensor import Tensor
 
 
@@ -43,17 +44,20 @@ class Run:
     """The state of a run on a `device`, cpu or cuda, and what it came to.
 
     `live` and `peak` count bytes of storages that the run made: those of parameters, buffers and inputs are
-    apart. `autocast` is the dtype of products, if they are cast, and `copies` the parameters that were.
-    `place` is the path of the running module. `picked`: a number that only data gives, such as the tokens of
-    a row that look everywhere. `assumed`: whether it was asked for, or an even spread of what experts get. Of
-    `every` so many layers one keeps its inputs alone. `flops` so far, and `needed` up to the last tensor that
-    was saved. `nodes`: how many operations have gradients. `alive`: what is, if that is asked for;
-    `composed`: what was when `live` first came to `top`.
+    apart. `training`: whether dropout drops. `autocast` is the dtype of products, if they are cast, and
+    `copies` the parameters that were. `place` is the path of the running module. `picked`: a number that only
+    data gives, such as the tokens of a row that look everywhere. `assumed`: whether it was asked for, or an
+    even spread of what experts get. Of `every` so many layers one keeps its inputs alone. `flops` so far, and
+    `needed` up to the last tensor that was saved. `nodes`: how many operations have gradients. `alive`: what
+    is, if that is asked for; `composed`: what was when `live` first came to `top`. `alike`: what calls of
+    layers did, by what tells them apart, if they may be done again without running them (None for a call that
+    cannot); `kinds` of modules.
     """
 
     device: str = "cpu"
     autocast: DType | None = None
     every: int = 0
+    training: bool = False
     picked: int = 1
     default: DType = dtypes.float32
     grad: bool = False
@@ -71,6 +75,8 @@ class Run:
     top: int = 0
     alive: dict[int, Alive] | None = None
     composed: tuple[Alive, ...] = ()
+    alike: dict[Any, Stretch | None] | None = None
+    kinds: dict[Any, int] = field(default_factory=dict[Any, int])
 
     def took(self, size: int, by: str) -> None:
         """A storage appears."""

@@ -7,6 +7,13 @@ from msgspec import Struct
 from archspec.backends.torch.fake.run import Kernel
 
 
+class Adapters(Struct, frozen=True):
+    """Low-rank adapters of the matrices of these whole names, where `*` is any layer; the rest is frozen."""
+
+    rank: int
+    matrices: tuple[str, ...]
+
+
 class Mode(Struct, frozen=True):
     """How a model is run.
 
@@ -14,6 +21,7 @@ class Mode(Struct, frozen=True):
     `gradients`: keep what the backward pass needs. `dropout`: drop, as in training. `loss`: run this loss.
     `checkpoint`: of so many layers one keeps its inputs alone and is computed again (1: all of them, 0:
     none). `picked`: numbers that only data gives, such as the tokens of a row that look everywhere.
+    `adapters`: what alone is trained, if there are any; they have the dtype of the model.
     """
 
     device: str = "cpu"
@@ -24,9 +32,10 @@ class Mode(Struct, frozen=True):
     loss: str | None = None
     checkpoint: int = 0
     picked: int = 1
+    adapters: Adapters | None = None
 
 
-class Saved(Struct, frozen=True):
+class Saved(Struct, frozen=True, gc=False):
     """A storage that is kept for the backward pass: by whom, why, and a shape and dtype it is read under."""
 
     nbytes: int
@@ -79,13 +88,14 @@ class Training(Struct, frozen=True):
     """One step of training without its optimizer: forward and backward, in bytes and FLOPs.
 
     `peak`: most bytes alive at once that are no parameters, buffers, inputs or gradients of parameters;
-    `gradients`: bytes of those, which a step leaves.
+    `gradients`: bytes of those, which a step leaves. `forward`: the forward pass by itself.
     """
 
     peak: int
     peak_at: str
     gradients: int
     kernels: tuple[Kernel, ...]
+    forward: Trace
 
     @property
     def flops(self) -> int:

@@ -9,7 +9,7 @@ from itertools import chain, count
 
 from msgspec import structs
 
-from archspec.backends.torch.dialect import Attend, Mask, MaskedBias, SinkBias
+from archspec.backends.torch.dialect import Attend, Mask, MaskedBias, Score, SinkBias
 from archspec.backends.torch.mask_rules import conjuncts, goes_by_blocks, is_causal, may_be_absent, may_lack
 from archspec.backends.torch.walk import map_regions
 from archspec.dims import num as n
@@ -18,13 +18,15 @@ from archspec.errors import Diagnostic, UnsupportedError
 from archspec.ir.graph import Apply, Node, Region, Value
 from archspec.ir.op import Op
 from archspec.ir.ops.attention import Attention
+from archspec.ir.ops.elementwise import Arith
 from archspec.ir.ops.shape import Pad
+from archspec.ir.ops.source import Cast
 
 IMPLEMENTATIONS = ("eager", "sdpa")
 
 
 def choose_attention(root: Region, implementation: str) -> Region:
-    """Afterwards no `Attention` is left: each is a `Mask`, a `MaskedBias` where it has both, and an `Attend`.
+    """Afterwards no `Attention` is left: each is a `Mask`, a `Score`, a `MaskedBias` of both, an `Attend`.
 
     Raises `UnsupportedError` U001 for an unknown implementation, U002 for what one cannot compute.
     """
@@ -72,7 +74,7 @@ def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) ->
     assert q is not None, "attention without queries"
     assert k is not None, "attention without keys"
     assert v is not None, "attention without values"
-    plain = bias is None and sinks is None
+    plain = bias is None and sinks is None and op.score is None
     chosen = None
     if implementation == "sdpa" and plain and op.mask is not None:
         op, operands, chosen = _without_rows(op, op.mask, operands, q)
@@ -82,8 +84,18 @@ def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) ->
     if op.mask is not None and not (causal and not operands and op.start.value == 0):
         blocks = implementation == "sdpa" and plain and chosen is None and goes_by_blocks(op, operands)
         kind = _mask(op, op.mask, q, k, implied=causal, blocks=blocks)
-        absent = may_be_absent(kind, operands)
-        mask = _place(kind, operands, fresh("mask", taken), node, nodes, optional=absent)
+        read = _read(op, operands, kind.operands)
+        absent = may_be_absent(kind, read)
+        mask = _place(kind, read, fresh("mask", taken), node, nodes, optional=absent)
+    if op.score is not None:
+        kind = _score(op, op.score, q, k)
+        read = _read(op, operands, kind.operands)
+        added = _place(kind, read, fresh("bias", taken), node, nodes)
+        if added.type.dtype != q.type.dtype:
+            added = _place(Cast(q.type.dtype), (added,), fresh("bias", taken), node, nodes)
+        bias = (
+            added if bias is None else _place(Arith("add"), (bias, added), fresh("bias", taken), node, nodes)
+        )
     if bias is not None:
         mask = _place(MaskedBias(), (bias, mask), fresh("bias", taken), node, nodes)
     biased, given = bias is not None, [q, k, v, mask]
@@ -135,11 +147,30 @@ def _with_rule(
     return structs.replace(op, mask=rule, operands=words, names=numbers), [known[w] for w in words], chosen
 
 
+def _read(op: Attention, operands: Sequence[Value | None], words: Sequence[str]) -> list[Value | None]:
+    known = dict(zip(op.operands, operands, strict=True))
+    return [known[word] for word in words]
+
+
 def _mask(op: Attention, rule: Expr, q: Value, k: Value, *, implied: bool, blocks: bool) -> Mask:
     """The mask; where it does not look at queries, masks of any number of them are the same."""
-    looks = blocks or "q" in names(rule)
+    read = set(names(rule))
+    looks = blocks or "q" in read
     start, queries = (op.start, q.type.shape[2]) if looks else (n.num(0), n.num(1))
-    return Mask(rule, start, queries, k.type.shape[2], op.operands, op.names, implied, blocks)
+    words = tuple(word for word in op.operands if word in read)
+    numbers = tuple(pair for pair in op.names if pair[0] in read)
+    return Mask(rule, start, queries, k.type.shape[2], words, numbers, implied, blocks)
+
+
+def _score(op: Attention, rule: Expr, q: Value, k: Value) -> Score:
+    """What is added; scores of other sizes get the same, where the rule does not look at these."""
+    read, one = set(names(rule)), n.num(1)
+    batch, heads, queries = (
+        size if place in read else one for place, size in zip("bhq", q.type.shape, strict=False)
+    )
+    start = op.start if "q" in read else n.num(0)
+    numbers = tuple(pair for pair in op.names if pair[0] in read)
+    return Score(rule, start, batch, heads, queries, k.type.shape[2], op.scored, numbers)
 
 
 def _place(

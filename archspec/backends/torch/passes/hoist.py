@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
 
-from archspec.backends.torch.dialect import Mask, MaskedBias
+from archspec.backends.torch.dialect import Mask, MaskedBias, Score
 from archspec.backends.torch.passes.attention import fresh
 from archspec.dims.num import Num, outward
 from archspec.dims.num import Value as Setting
@@ -18,7 +18,7 @@ from archspec.ir.ops.shape import Reshape
 from archspec.ir.ops.source import Cast, Iota
 from archspec.ir.types import TensorType
 
-ROOTS = (Mask, MaskedBias, RopeFrequencies, RopeTable)
+ROOTS = (Mask, Score, MaskedBias, RopeFrequencies, RopeTable)
 HELPERS = (Iota, Reshape, Cast, Map, Arith, Scalar, Compare, CompareScalar, Logic, Where, Clamp)
 
 Pairs: TypeAlias = list[tuple[Value, Value]]

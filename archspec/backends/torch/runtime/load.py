@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 import sys
+from collections.abc import Mapping
 from itertools import count
 from types import CodeType, ModuleType
 
@@ -13,14 +14,20 @@ from archspec.errors import Diagnostic, InternalError, Source, Span
 _NUMBERS = count(1)
 
 
-def module_from_source(source: str, name: str) -> ModuleType:
-    """The module that `source` is.
+def module_from_source(source: str, name: str, beside: Mapping[str, str] | None = None) -> ModuleType:
+    """The module that `source` is. `beside`: modules that it imports, whose names say what is in them.
 
     It stands in `sys.modules` under a name of its own, so that its classes can be pickled and compiled, and
     in `linecache`, so that tracebacks show its lines. Raises InternalError I200 where the text is no Python.
     """
+    for other, text in (beside or {}).items():
+        if other not in sys.modules:
+            _loaded(text, other)
     word = re.sub(r"\W", "_", name)
-    unique = f"archspec_emitted_{word}_{next(_NUMBERS)}"
+    return _loaded(source, f"archspec_emitted_{word}_{next(_NUMBERS)}")
+
+
+def _loaded(source: str, unique: str) -> ModuleType:
     file = f"<{unique}>"
     module = ModuleType(unique)
     module.__file__ = file

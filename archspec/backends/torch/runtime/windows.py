@@ -21,7 +21,15 @@ def at(table: Tensor, places: Tensor) -> Tensor:
     """table[b, place]: [B, K] and [(B,) N, ., .] -> [B, N, ., .]."""
     if places.dim() == 3:
         return table[:, places]
-    return table.gather(1, places.flatten(1)).view(places.shape)
+    return table.gather(1, places.flatten(1).long()).view(places.shape)
+
+
+class Step(NamedTuple):
+    """Some queries, the keys near them, and the mask of these and then the picked: [B or 1, 1, C, W + G]."""
+
+    rows: slice
+    keys: slice
+    mask: Tensor
 
 
 class Windows(NamedTuple):
@@ -42,12 +50,13 @@ class Windows(NamedTuple):
 
     def places(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         """Positions of queries [N, C, 1] and of keys [(B,) N, 1, W], and which of these keys there are."""
-        begin = torch.arange(self.blocks, device=device)[:, None] * self.size
-        q = begin + torch.arange(self.size, device=device)
-        k = begin + self.first + torch.arange(self.width, device=device)
+        small: Any = {"dtype": torch.int32, "device": device}  # masks compare many pairs of them
+        begin = torch.arange(self.blocks, **small)[:, None] * self.size
+        q = begin + torch.arange(self.size, **small)
+        k = begin + self.first + torch.arange(self.width, **small)
         there = (k >= 0) & (k < self.keys)
         if self.picked is not None:
-            far = self.picked[:, None]  # [B, 1, G]
+            far = self.picked[:, None].int()  # [B, 1, G]
             low = begin + self.first
             beyond = ((far < low) | (far >= low + self.width)) & (far < self.keys)
             k, there = (torch.cat((x.expand(len(far), -1, -1), y.expand(-1, self.blocks, -1)), -1)
@@ -68,17 +77,36 @@ class Windows(NamedTuple):
         x_ = x[:, :, self.first : end] if inside else F.pad(x, (0, 0, -self.first, end - self.keys))
         x_ = x_.unfold(2, self.width, self.size).movedim(2, 1).transpose(-1, -2)  # [B, N, H, W, E]
         if self.picked is not None:
-            rows = torch.arange(len(x), device=x.device)[:, None]
-            far = x.transpose(1, 2)[rows, self.picked.clamp(max=self.keys - 1)]  # [B, G, H, E]
-            far = far.transpose(1, 2)[:, None].expand(-1, self.blocks, -1, -1, -1)
-            x_ = torch.cat((x_, far), dim=-2)
+            x_ = torch.cat((x_, self.far(x)[:, None].expand(-1, self.blocks, -1, -1, -1)), dim=-2)
         return x_.flatten(0, 1)
+
+    def far(self, x: Tensor) -> Tensor:
+        """The keys or values that are picked: [B, H, K, E] -> [B, H, G, E]."""
+        assert self.picked is not None
+        rows = torch.arange(len(x), device=x.device)[:, None]
+        return x.transpose(1, 2)[rows, self.picked.clamp(max=self.keys - 1)].transpose(1, 2)
+
+    def steps(self) -> list[Step]:
+        """Half a block at a time, as fewer keys are near; a whole one if those that are not may be picked."""
+        assert self.mask is not None
+        step = self.size // 2 if self.picked is None and self.size % 128 == 0 else self.size
+        found: list[Step] = []
+        for begin in range(0, self.queries, step):
+            block, row = divmod(begin, self.size)
+            rows, low = slice(begin, min(begin + step, self.queries)), self.first + begin
+            keys = slice(max(low, 0), min(low + step + self.width - self.size, self.keys))
+            mask = self.mask[:, block : block + 1, row : row + rows.stop - begin]
+            near = mask[..., keys.start - low + row : keys.stop - low + row]
+            if self.picked is not None:
+                near = torch.cat((near, mask[..., self.width :]), -1)
+            found.append(Step(rows, keys, near))
+        return found
 
 
 def seen(windows: Windows, mask: Tensor) -> Tensor | Windows:
     """The windows with the mask of their places; where one block holds all, a mask [B or 1, 1, Q, K]."""
     if windows.width != windows.keys:
-        return windows._replace(mask=mask)
+        return windows._replace(mask=mask if mask.dim() == 4 else mask[None])
     return mask if mask.dim() == 4 else mask[:, None]  # torch fuses no mask of three axes
 
 
@@ -89,7 +117,8 @@ def windows_over(
 
     One block where that is about all keys, or where the graph must hold for any length.
     """
-    size = min(queries, max(64, (before + after) // 4))
+    few = 8 if picked is not None and picked.device.type == "cpu" else 4  # else halves do, see `steps`
+    size = min(queries, -(-(before + after) // (64 * few)) * 64 or 64)
     fixed = torch.compiler.is_compiling() if picked is not None else torch.compiler.is_exporting()
     if fixed or before + size + after >= keys:
         return Windows(start, queries, keys, 0, queries, keys, 1)
@@ -103,25 +132,43 @@ def window_attention(
     """F.scaled_dot_product_attention, block by block where the mask is in blocks."""
     if not isinstance(mask, Windows):
         return F.scaled_dot_product_attention(q, k, v, mask, **options)
-    copies = mask.picked is not None or len(q) > 1  # else the keys of all blocks are one view
-    if not copies or q.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+    if q.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
         return block_attention(q, k, v, mask, **options)
-    few = parts(mask, max(1, 2**19 // k[:, :, : mask.width].numel()))  # whose copies stay in the cache
-    done = [block_attention(q[:, :, rows], k, v, part, **options).transpose(1, 2) for rows, part in few]
+    done: list[Tensor] = []
+    for keys, values, steps in runs(mask, k, v):
+        for step in steps:  # what a few queries read stays in the cache
+            few = q[:, :, step.rows], keys[:, :, step.keys], values[:, :, step.keys], step.mask
+            done.append(F.scaled_dot_product_attention(*few, **options).transpose(1, 2))
     return torch.cat(done, dim=1).transpose(1, 2)
 
 
-def parts(windows: Windows, count: int) -> list[tuple[slice, Windows]]:
-    """At most `count` blocks at a time: which of the queries they are, and the windows of these."""
-    found: list[tuple[slice, Windows]] = []
-    for block in range(0, windows.blocks, count):
-        begin, blocks = block * windows.size, min(count, windows.blocks - block)
-        queries = min(blocks * windows.size, windows.queries - begin)
-        mask = None if windows.mask is None else windows.mask[..., block : block + blocks, :, :]
-        start, first = windows.start + begin, windows.first + begin
-        part = windows._replace(start=start, queries=queries, first=first, blocks=blocks, mask=mask)
-        found.append((slice(begin, begin + queries), part))
+def runs(windows: Windows, k: Tensor, v: Tensor) -> list[tuple[Tensor, Tensor, list[Step]]]:
+    """Steps with their keys and values. The picked stand once among those of several, where each reads on."""
+    steps = windows.steps()
+    if windows.picked is None:
+        return [(k, v, steps)]
+    far = windows.far(k), windows.far(v)
+    count, found = windows.width // windows.size, list[tuple[Tensor, Tensor, list[Step]]]()
+    for few in (steps[i : i + count] for i in range(0, len(steps), count)):
+        near = slice(few[0].keys.start, few[-1].keys.stop)
+        middle = few[-1].keys.start - near.start
+        keys, values = (joined(x[:, :, near], middle, y) for x, y in zip((k, v), far, strict=True))
+        found.append((keys, values, [across(step, near.start, middle) for step in few]))
     return found
+
+
+def joined(x: Tensor, middle: int, far: Tensor) -> Tensor:
+    """[B, H, K, E] and before place `middle` [B, H, G, E]; the heads of a place lie together, as in x."""
+    parts = x[:, :, :middle], far, x[:, :, middle:]
+    return torch.cat([part.transpose(1, 2) for part in parts], dim=1).transpose(1, 2)
+
+
+def across(step: Step, low: int, middle: int) -> Step:
+    """The same among keys from `low` on with the picked before place `middle`, all of which it reads."""
+    begin, near = step.keys.start - low, step.keys.stop - step.keys.start
+    here = middle - begin
+    mask = torch.cat((step.mask[..., :here], step.mask[..., near:], step.mask[..., here:near]), -1)
+    return Step(step.rows, slice(begin, begin + mask.shape[-1]), mask)
 
 
 def block_attention(q: Tensor, k: Tensor, v: Tensor, windows: Windows, **options: Any) -> Tensor:

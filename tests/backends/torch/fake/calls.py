@@ -134,7 +134,12 @@ CALLS: dict[str, list[str]] = {
     "layer_norm": ["F.layer_norm(x, (6,))", "F.layer_norm(x, (6,), v, v)", "F.layer_norm(x, (6,), v)"],
     "rms_norm": ["F.rms_norm(x, (6,))", "F.rms_norm(x, (6,), v)"],
     "group_norm": ["F.group_norm(g, 2)", "F.group_norm(g, 2, v[:4], v[:4])"],
-    "batch_norm": ["F.batch_norm(g, rest[:4], rest[:4], v[:4], v[:4])"],
+    "batch_norm": [
+        "F.batch_norm(g, rest[:4], rest[:4], v[:4], v[:4])",
+        "F.batch_norm(g, rest[:4], rest[:4], v[:4], v[:4], True)",
+        "F.batch_norm(g, rest[:4].float(), rest[:4].float(), v[:4].float(), v[:4].float(), True)",
+        "F.batch_norm(g, rest[:4].float(), rest[:4].float(), training=True)",
+    ],
     "cross_entropy": ["F.cross_entropy(x.flatten(0, 1), i[..., 0].flatten())"],
     **{name: [f"F.{name}(x, y)"] for name in ("mse_loss", "l1_loss")},
     **{
@@ -181,6 +186,8 @@ CALLS: dict[str, list[str]] = {
         "F.scaled_dot_product_attention(q.transpose(1, 2), r.transpose(1, 2), r.transpose(1, 2))",
         "F.scaled_dot_product_attention(q, r, r, dropout_p=0.5)",
         "F.scaled_dot_product_attention(q, r[:, :2], r[:, :2], enable_gqa=True)",
+        "F.scaled_dot_product_attention(q[:, :, :0], r, r, m[:0])",
+        "F.scaled_dot_product_attention(q, r[:, :, :0], r[:, :, :0])",
     ],
     # training
     "dropout": ["F.dropout(x, 0.5)", "F.dropout(x, 0.5, False)"],

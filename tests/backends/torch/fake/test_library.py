@@ -17,7 +17,7 @@ from tests.parity.catalog import Model
 # Which tokens an expert gets only data says. On shapes each gets the same number, and every token has its
 # place, so that a mixture that keeps all tokens saves, computes and returns exactly as much; what its
 # largest expert holds at once differs. One that drops tokens beyond an expert's capacity does less.
-EVEN, DROPPING = ("mixtral",), ("switch",)
+EVEN, DROPPING = ("mixtral", "qwen2_moe"), ("switch",)
 
 
 def counted(trace: Trace) -> int:

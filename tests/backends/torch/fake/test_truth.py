@@ -1,47 +1,19 @@
 """Emitted modules beside the reference implementations, whose numbers were measured once.
 
-Source of `saved.csv`, `peaks.csv` and TRAINING: saved-tensor hooks, FlopCounterMode and live bytes around
+Source of `saved.csv` and TRAINING: saved-tensor hooks and FlopCounterMode around
 transformers and diffusers models with random weights (bert-base, GPT-2 and a llama of 4 layers; fp32, bf16,
 `bf16ac` under autocast). Rows of device `cuda` emulate it on a CPU: one byte of mask for dropout, softmax of
 bf16 in fp32, but statistics of layer norm in the input's dtype. An emitted module is another program than its
 reference; where it saves other tensors, `Row.explained` says how many bytes they have and why.
 """
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import pytest
 
-from archspec import api
-from archspec.backends.torch.fake.trace import Inputs, Mode, Subject
-
-TINY = {
-    "vocab_size": 1000, "hidden_size": 256, "num_layers": 4, "num_heads": 8, "num_kv_heads": 2,
-    "head_dim": 32, "intermediate_size": 688,
-}  # fmt: skip
-SPECS = {
-    "llama-tiny": api.load("llama", overrides=TINY),
-    "bert-base": api.load("bert", preset="encoder"),
-    "gpt2": api.load("gpt2"),
-    "llama2-7b": api.load("llama", preset="2-7b"),
-    "sd15-unet": api.load("sd15", graph="unet"),
-    "sd15-text": api.load("sd15", graph="text_encoder"),
-    "sd15-vae-dec": api.load("sd15", graph="vae_decoder"),
-}
-DTYPES = {"fp32": "float32", "bf16": "bfloat16", "bf16ac": "float32"}
-
-
-@lru_cache
-def subject(model: str, attention: str) -> Subject:
-    return Subject(api.source(SPECS[model], attention=attention), model)
-
-
-def table(name: str) -> list[dict[str, str]]:
-    with (Path(__file__).parent / name).open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+from archspec.backends.torch.fake.trace import Inputs, Mode
+from tests.backends.torch.fake.truth import DTYPES, inputs_of, subject, table
 
 
 @dataclass(frozen=True)
@@ -195,34 +167,6 @@ TRAINING = [
     ("sd15-unet", False, 803273441280, 2406773063680),
 ]
 TOKENS = {"bert-base": (1, 128), "gpt2": (1, 1024), "llama-tiny": (2, 128), "llama2-7b": (1, 2048)}
-
-
-def inputs_of(model: str, batch: int, length: int, dtype: str = "float32") -> Inputs:
-    if model == "sd15-vae-dec":
-        return {"latents": ((1, 4, 64, 64), dtype)}
-    if model == "sd15-unet":
-        text = ((1, 77, 768), dtype)
-        return {"sample": ((1, 4, 64, 64), dtype), "timestep": ((1,), "int64"), "encoder_hidden_states": text}
-    return {"input_ids": ((batch, length), "int64")}
-
-
-PEAKS = [(r["model"], r["attention"], r["dtype"], int(r["batch"]), int(r["length"]), int(r["peak"]))
-         for r in table("peaks.csv")]  # fmt: skip
-
-
-@pytest.mark.parametrize(("model", "attention", "dtype", "batch", "length", "peak"), PEAKS)
-def test_peak_of_inference(model: str, attention: str, dtype: str, batch: int, length: int, peak: int):
-    """An emitted module is another program than the reference, and mostly holds less at once: down to 0.77.
-
-    At most 2.8 % more where logits are made while the last hidden state is held (gpt2: 1.5 %), or a mask.
-    More than that: eager softmax in fp32 of a half-precision model; sd15's unet, whose feed-forward holds one
-    more tensor of its width under sdpa (1.11); and its decoder, whose residual block holds its input (1.17).
-    """
-    inputs = inputs_of(model, batch, length, DTYPES[dtype])
-    found = subject(model, attention).trace(inputs, Mode(dtype=DTYPES[dtype])).peak / peak
-    in_fp32 = {"sd15-unet": 2.45, "gpt2": 1.30, "bert-base": 1.08} if dtype + attention == "bf16eager" else {}
-    most = {"sd15-unet": 1.12, "sd15-vae-dec": 1.17} | in_fp32
-    assert 0.76 < found < most.get(model, 1.028)
 
 
 @pytest.mark.parametrize(("model", "checkpoint", "forward", "total"), TRAINING)

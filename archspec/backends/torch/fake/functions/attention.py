@@ -11,6 +11,7 @@ from archspec.backends.torch.fake.functions.create import ones, tensor
 from archspec.backends.torch.fake.functions.join import repeat_interleave, tril
 from archspec.backends.torch.fake.functions.pointwise import add, mul, where
 from archspec.backends.torch.fake.functions.product import matmul
+from archspec.backends.torch.fake.functions.reduce import sum_
 from archspec.backends.torch.fake.functions.training import autocast, dropout
 from archspec.backends.torch.fake.functions.views import transpose
 from archspec.backends.torch.fake.make import made
@@ -25,8 +26,8 @@ def attention(
     is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
 ) -> Tensor:  # fmt: skip
     q, k, v, attn_mask = autocast(q, k, v, attn_mask)
-    if not q.numel():  # nobody asks: the keys are not read
-        return made("zeros", (v,), (*q.shape[:-1], v.shape[-1]), q.dtype, saves=[("value", v)])
+    if not (q.numel() and k.numel() and v.numel()):
+        return _of_none(q, k, v)
     if attn_mask is not None and attn_mask.dtype == dtypes.bool_:
         attn_mask = _as_bias(attn_mask, q)
     fused = q.shape[-1] == v.shape[-1] or current().device == "cuda"
@@ -41,6 +42,16 @@ def attention(
 def _takes(mask: Tensor | None) -> bool:
     """Whether a CPU's fused operation takes a mask. Source: `check_for_attn_mask_shape`."""
     return mask is None or (not mask.requires_grad and mask.dim() in (2, 4))
+
+
+def _of_none(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Zeros that lead back to every operand. Source: `scaled_dot_product_attention` in attention.cpp."""
+    out = made("zeros", (), (*q.shape[:-1], v.shape[-1]), q.dtype)
+    third, second, first = sum_(v), sum_(k), sum_(q)
+    both = add(first, second)
+    total = add(both, third)
+    scaled = mul(total, 0.0)
+    return add(out, scaled)
 
 
 def _as_bias(mask: Tensor, q: Tensor) -> Tensor:

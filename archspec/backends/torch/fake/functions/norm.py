@@ -16,7 +16,7 @@ from archspec.backends.torch.fake.tensor import Tensor
 
 
 def _statistics(x: Tensor, weights: Sequence[Tensor], shape: Sequence[int]) -> list[Tensor]:
-    """Mean and reciprocal deviation: in fp32 on a GPU, in the dtype of the weights on a CPU."""
+    """Mean and reciprocal deviation: in fp32 on a GPU, in the dtype of the parameters on a CPU."""
     dtype = weights[0].dtype if weights else x.dtype
     if current().device == "cuda" and dtype.itemsize == 2:
         dtype = dtypes.float32
@@ -63,12 +63,11 @@ def group_norm(
 
 @function("batch_norm")
 def batch_norm(
-    x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, training: bool = False,
-    momentum: float = 0.1, eps: float = 1e-5,
+    x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None = None, bias: Tensor | None = None,
+    training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
-    size = x.shape[1] if training else 0
-    batch = [made(name, (), (size,), x.dtype, differentiable=False) for name in ("save_mean", "save_invstd")]
     given = [p for p in (weight, bias) if p is not None]
+    batch = _statistics(x, [*given, mean], (x.shape[1] if training else 0,))
     saves = [("input", x), *(("weight", p) for p in given[:1]), ("running_mean", mean), ("running_var", var)]
     saves += [("batch statistics", b) for b in batch]
     return made("native_batch_norm", (x, *given), x.shape, x.dtype, strides=_kept(x), saves=saves)

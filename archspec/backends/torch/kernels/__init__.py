@@ -1,0 +1,1 @@
+"""Attention as Triton kernels: a readable file for each structure, made from what the attention says."""

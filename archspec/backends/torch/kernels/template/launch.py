@@ -1,0 +1,223 @@
+"""The kernels as one operation of torch, with its gradient."""
+
+from typing import Any, NamedTuple
+
+import torch
+import triton
+from torch import Tensor
+
+from archspec.backends.torch.kernels.template.backward import backward_keys, backward_queries, row_sums
+from archspec.backends.torch.kernels.template.forward import forward
+from archspec.backends.torch.kernels.template.structure import OPERANDS
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+
+
+class Tiles(NamedTuple):
+    """M queries by N keys in a tile, and how the compiler is to go about it.
+
+    `tma`: keys and values are read by the copy engine of sm_90 and later; `one_loop`: whole tiles are tested like
+    the others, so that there is one loop, whose loads `special` gives to a warp of their own.
+    """
+
+    M: int
+    N: int
+    warps: int = 4
+    stages: int = 2
+    tma: bool = False
+    one_loop: bool = False
+    special: bool = False
+
+
+# Kernel, compute capability (0: AMD), most features of a head. Compiled for each device, where no loop may touch
+# local memory (`make kernels-gate`); which of those that pass is the fastest is a guess until it is measured.
+TABLE: dict[tuple[str, int, int], Tiles] = {
+    ("forward", 80, 64): Tiles(128, 64, 4, 3), ("forward", 80, 128): Tiles(64, 64, 4, 3),
+    ("forward", 80, 256): Tiles(64, 32, 8, 2),
+    ("backward_queries", 80, 64): Tiles(64, 64, 4, 2), ("backward_queries", 80, 128): Tiles(64, 64, 4, 2),
+    ("backward_queries", 80, 256): Tiles(32, 32, 4, 1),
+    ("backward_keys", 80, 64): Tiles(64, 64, 4, 2), ("backward_keys", 80, 128): Tiles(32, 128, 8, 2),
+    ("backward_keys", 80, 256): Tiles(32, 32, 4, 1),
+    ("backward_score", 80, 256): Tiles(32, 32, 4, 2),
+    ("decode", 80, 64): Tiles(16, 128, 4, 3), ("decode", 80, 128): Tiles(16, 64, 4, 3),
+    ("decode", 80, 256): Tiles(16, 32, 4, 2),
+    ("forward", 90, 64): Tiles(128, 64, 8, 3), ("forward", 90, 128): Tiles(128, 64, 8, 3),
+    ("forward", 90, 256): Tiles(64, 64, 8, 2),
+    ("backward_keys", 90, 64): Tiles(64, 128, 8, 2), ("backward_keys", 90, 128): Tiles(32, 128, 8, 2),
+    ("backward_keys", 90, 256): Tiles(32, 32, 4, 1),
+}  # fmt: skip
+
+
+def tiles(kernel: str, q: Tensor, widest: int) -> Tiles:
+    """What the table chooses for operands like q."""
+    major, minor = torch.cuda.get_device_capability(q.device) if q.is_cuda else (8, 0)
+    found = chosen(kernel, 0 if torch.version.hip else 10 * major + minor, widest)
+    if q.dtype == torch.float32:  # twice the bytes
+        found = found._replace(M=max(16, found.M // 2), N=max(16, found.N // 2), tma=False, special=False)
+    if found.tma:
+        triton.set_allocator(lambda size, _, __: torch.empty(size, dtype=torch.int8, device=q.device))
+    return found
+
+
+def chosen(kernel: str, capability: int, widest: int) -> Tiles:
+    """The table's nearest row: of this capability or the last before, and wide enough."""
+    known = max((at for name, at, _ in TABLE if name == kernel and at <= capability), default=80)
+    widths = sorted(width for name, at, width in TABLE if (name, at) == (kernel, known))
+    return TABLE[kernel, known, next((w for w in widths if w >= widest), widths[-1])]
+
+
+def strides(x: Tensor | None, axes: int) -> tuple[int, ...]:
+    """Steps along each axis; 0 along one of size 1, which stands for any size."""
+    if x is None:
+        return (0,) * axes
+    return tuple(step if size > 1 else 0 for size, step in zip(x.shape, x.stride(), strict=True))
+
+
+def widths(q: Tensor, v: Tensor, tiles: Tiles) -> dict[str, Any]:
+    """What the kernels are compiled for."""
+    e, w = q.shape[3], v.shape[3]
+    up = (max(16, triton.next_power_of_2(x)) for x in (e, w))
+    exact = q.dtype == torch.float32 and not torch.backends.cuda.matmul.allow_tf32
+    found = {
+        "E": e, "W": w, **dict(zip(("EP", "WP"), up, strict=True)), "M": tiles.M, "N": tiles.N,
+        "PRECISION": "ieee" if exact else "tf32", "TMA": tiles.tma, "num_warps": tiles.warps,
+        "num_stages": tiles.stages,
+    }  # fmt: skip
+    if CAPPED:
+        on_nvidia = not (triton.knobs.runtime.interpret or torch.version.hip)
+        found["FAST"] = on_nvidia and q.dtype != torch.float32
+    return found
+
+
+@torch.library.custom_op("archspec::NAME", mutates_args=())
+def attention_forward(
+    q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int, scale: float
+) -> tuple[Tensor, Tensor]:
+    """The result [B, H, Q, W], and the logarithm to base 2 of the sum of powers [B, H, Q]."""
+    batch, heads, queries, _ = q.shape
+    out = v.new_empty(batch, queries, heads, v.shape[3]).transpose(1, 2)
+    lse = q.new_empty(batch, heads, queries, dtype=torch.float32)
+    if not BY_HEAD:
+        few = are_few(q, k)
+        if DROPPED:
+            few = few and not dropout
+        if few:
+            return decoded(q, k, v, ARGUMENTS, start, scale, out, lse)
+    t = tiles("forward", q, max(q.shape[3], v.shape[3]))
+    grid = (triton.cdiv(queries, t.M) * batch * heads,)
+    if out.numel():
+        forward[grid](
+            q, k, v, out, lse, sinks, cap, dropout or None, seed, POINTERS, *q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *out.stride()[:3],
+            start, queries, k.shape[2], heads, heads // k.shape[1], scale, **widths(q, v, t),
+            ONE_LOOP=t.one_loop, SPECIAL=t.special,
+        )  # fmt: skip
+    return out, lse
+
+
+@attention_forward.register_fake
+def _(
+    q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int, scale: float
+) -> tuple[Tensor, Tensor]:
+    batch, heads, queries, _ = q.shape
+    out = v.new_empty(batch, queries, heads, v.shape[3]).transpose(1, 2)
+    return out, q.new_empty(batch, heads, queries, dtype=torch.float32)
+
+
+@torch.library.custom_op("archspec::NAME_backward", mutates_args=())
+def attention_backward(
+    grad: Tensor, out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int, scale: float,
+    wanted: list[bool],
+) -> list[Tensor]:  # fmt: skip
+    """Gradients of q, k and v, then of those further operands that are `wanted`."""
+    batch, heads, queries, _ = q.shape
+    groups, keys = k.shape[1], k.shape[2]
+    delta = torch.empty_like(lse)
+    dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+    if not q.numel() or not k.numel():
+        return [torch.zeros_like(x) for x in (dq, dk, dv, *learners((q, k, v, ARGUMENTS), wanted))]
+    t = tiles("backward_queries", q, max(q.shape[3], v.shape[3]))
+    size = widths(q, v, t)
+    grid = (triton.cdiv(queries, t.M) * batch * heads,)
+    row_sums[grid](
+        out, grad, delta, *out.stride()[:3], *grad.stride()[:3], queries, heads, W=size["W"], WP=size["WP"], M=t.M
+    )
+    places = (*q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *grad.stride()[:3])
+    numbers = (start, queries, keys, heads, heads // groups, scale)
+    backward_queries[grid](
+        q, k, v, grad, lse, delta, dq, cap, dropout or None, seed, POINTERS, *places, *dq.stride()[:3], *numbers, **size,
+        ONE_LOOP=t.one_loop, SPECIAL=t.special,
+    )  # fmt: skip
+    t = tiles("backward_keys", q, max(q.shape[3], v.shape[3]))
+    grid = (triton.cdiv(keys, t.N) * batch * groups,)
+    backward_keys[grid](
+        q, k, v, grad, lse, delta, dk, dv, cap, dropout or None, seed, POINTERS, *places, *dk.stride()[:3], *dv.stride()[:3], *numbers,
+        **widths(q, v, t), ONE_LOOP=t.one_loop, SPECIAL=t.special,
+    )  # fmt: skip
+    found = [dq, dk, dv]
+    if LEARNED:
+        found += learned_gradients(grad, lse, delta, q, k, v, ARGUMENTS, start, scale, wanted)
+    if SUNK:
+        if wanted[SUNK_AT]:
+            weights = torch.exp2(sinks.float()[:, None] * 1.4426950408889634 - lse)
+            found.append(-(weights * delta).sum((0, 2)).to(sinks.dtype))
+    return found
+
+
+@attention_backward.register_fake
+def _(
+    grad: Tensor, out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int, scale: float,
+    wanted: list[bool],
+) -> list[Tensor]:  # fmt: skip
+    return [torch.empty_like(x) for x in (q, k, v, *learners((q, k, v, ARGUMENTS), wanted))]
+
+
+def learners(operands: tuple[Any, ...], wanted: list[bool]) -> list[Tensor]:
+    """The operands after q, k and v that have gradients."""
+    return [x for x, learns in zip(operands[3:], wanted[3:], strict=False) if learns]
+
+
+def remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    """What the gradient needs: besides the operands only the result and one number a row."""
+    ctx.others = [x for x in inputs if not isinstance(x, Tensor)]
+    ctx.tensors = [isinstance(x, Tensor) for x in inputs]
+    ctx.save_for_backward(*(x for x in inputs if isinstance(x, Tensor)), *output)
+
+
+def gradient(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Of every operand."""
+    *tensors, out, lse = ctx.saved_tensors
+    given, others = iter(tensors), iter(ctx.others)
+    inputs = [next(given) if is_tensor else next(others) for is_tensor in ctx.tensors]
+    grad = grad if grad.stride(3) == 1 else grad.contiguous()
+    wanted = [*ctx.needs_input_grad]
+    found = iter(attention_backward(grad, out, lse, *inputs, wanted))
+    return tuple(next(found) if i < 3 or learns else None for i, learns in enumerate(wanted))
+
+
+attention_forward.register_autograd(gradient, setup_context=remember)
+
+
+def refuse(q: Tensor, k: Tensor, v: Tensor) -> None:
+    """Raises ValueError for what the kernels cannot compute, before any of them starts."""
+    if not q.is_cuda and not triton.knobs.runtime.interpret:
+        raise ValueError(f"K001: Triton kernels run on a GPU, not on {q.device}: build with attention=sdpa or eager")
+    if q.dtype not in FLOATS:
+        raise ValueError(f"K002: attention of {q.dtype}: the kernels take float32, float16 and bfloat16")
+    if q.shape[1] % k.shape[1] or k.shape[:3] != v.shape[:3] or q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
+        raise ValueError(f"K003: q {[*q.shape]}, k {[*k.shape]} and v {[*v.shape]} do not fit together")
+    if max(q.shape[3], v.shape[3]) > 256:
+        raise ValueError(f"K004: heads of {max(q.shape[3], v.shape[3])} features: the kernels hold 256 at most")
+
+
+def attention(
+    q: Tensor, k: Tensor, v: Tensor, SIGNATURE, *, dropout_p: float = 0.0, start: int = 0, scale: float | None = None
+) -> Tensor:
+    """DOCUMENTATION"""
+    if torch.is_autocast_enabled(q.device.type):
+        q, k, v = (x.to(torch.get_autocast_dtype(q.device.type)) for x in (q, k, v))
+    refuse(q, k, v)
+    q, k, v = (x if x.stride(3) == 1 else x.contiguous() for x in (q, k, v))
+    if DROPPED:
+        seed = torch.randint(2**62, (1,), device=q.device) if dropout_p else q.new_zeros(1, dtype=torch.int64)
+    CHECKS
+    return attention_forward(q, k, v, CALL, start, q.shape[3] ** -0.5 if scale is None else scale)[0]

@@ -1,0 +1,72 @@
+"""Reading and writing tiles."""
+
+import triton
+import triton.language as tl
+
+LOG2E = tl.constexpr(1.4426950408889634)
+NOTHING = tl.constexpr(-1.0e30)  # the score of a pair that does not count: finite, so that differences are
+
+
+@triton.jit
+def matrix(x, stride, length, E: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr, TMA: tl.constexpr):
+    """A matrix [length, E] to read tiles [ROWS, WIDTH] of: a descriptor for TMA, else its pointer."""
+    if TMA:
+        return tl.make_tensor_descriptor(x, [length, E], [stride, 1], [ROWS, WIDTH])
+    else:
+        return x
+
+
+@triton.jit
+def tile_rows(
+    x,
+    first,
+    stride,
+    length,
+    E: tl.constexpr,
+    ROWS: tl.constexpr,
+    WIDTH: tl.constexpr,
+    TMA: tl.constexpr,
+    RAGGED: tl.constexpr,
+):
+    """Rows first to first + ROWS of a matrix [length, E], as [ROWS, WIDTH]; 0 beyond its ends."""
+    if TMA:
+        return x.load([first, 0])
+    else:
+        row = tl.arange(0, ROWS)[:, None]
+        column = tl.arange(0, WIDTH)[None, :]
+        places = x + tl.full([], first, tl.int64) * stride + row * stride + column
+        if RAGGED:
+            return tl.load(places, mask=(first + row < length) & (column < E), other=0.0)
+        elif WIDTH != E:
+            return tl.load(places, mask=column < E, other=0.0)
+        else:
+            return tl.load(places)
+
+
+@triton.jit
+def write_rows(
+    x, value, first, stride, length, E: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr
+):
+    """Puts [ROWS, WIDTH] into rows first to first + ROWS of a matrix [length, E]; what lies beyond is left out."""
+    row = tl.arange(0, ROWS)[:, None]
+    column = tl.arange(0, WIDTH)[None, :]
+    places = x + tl.full([], first, tl.int64) * stride + row * stride + column
+    tl.store(places, value.to(x.dtype.element_ty), mask=(first + row < length) & (column < E))
+
+
+@triton.jit
+def head(x, b, h, x_b, x_h):
+    """Where the matrix of a head begins."""
+    return x + b.to(tl.int64) * x_b + h.to(tl.int64) * x_h
+
+
+@triton.jit
+def floor_div(x, by):
+    """x // by rounded down, for by > 0: Triton rounds towards 0."""
+    return tl.where(x < 0, -((by - 1 - x) // by), x // by)
+
+
+@triton.jit
+def floor_mod(x, by):
+    """x - x // by * by, which is not below 0."""
+    return x - floor_div(x, by) * by
