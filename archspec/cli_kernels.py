@@ -29,7 +29,11 @@ def kernels(
     One file for each structure of attention, whatever its sizes. With sizes, S=4096, the tiles are counted.
     """
     loaded = archspec.load(spec, graph=graph, preset=preset, overrides=overrides)
-    write_tables(archspec.kernel_tables(loaded, sizes), form)
+    tables = archspec.kernel_tables(loaded, sizes)
+    if tables or form == "json":
+        write_tables(tables, form)
+    else:
+        click.echo(f"{loaded.name} has no attention")
     if out is not None:
         written = archspec.write_kernels(loaded, out)
         click.echo("\n".join(map(str, written)), err=True)

@@ -24,6 +24,7 @@ from archspec.dims.expr import (
 )
 from archspec.dims.functions import FUNCTIONS, bounded, repeated
 from archspec.dims.num import Num, NumError, UnknownError, Value
+from archspec.dims.poly import Poly
 from archspec.errors import did_you_mean
 
 Lookup: TypeAlias = Callable[[str], "Value"]
@@ -93,7 +94,7 @@ class _Evaluator:
             case Listing(items=items):
                 return bounded(tuple(self.visit(item) for item in items))
             case Comprehension(item=item, clauses=clauses):
-                return bounded(tuple(self.each(item, clauses)))
+                return bounded(tuple(map(_plain, self.each(item, clauses))))
             case Slice():
                 raise EvalError("N002", "a slice has no value of its own", expr)
 
@@ -213,6 +214,11 @@ class _Evaluator:
             raise NumError(f"'{expr.function}' of ({shown}) is out of range") from None
         except (TypeError, IndexError, ValueError):
             raise EvalError("N003", f"'{expr.function}' does not take ({shown})", expr) from None
+
+
+def _plain(value: Value) -> Value:
+    """A number of a computed list as its value: many such items share one writing, which says less."""
+    return n.num(value.value) if isinstance(value, Num) and not isinstance(value.value, Poly) else value
 
 
 def _beside(lookup: Lookup, name: str, value: Value) -> Lookup:

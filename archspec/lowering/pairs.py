@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
+
 from archspec.dims.evaluate import EvalError, describe, evaluate
 from archspec.dims.expr import Expr, Index, Literal, Name
 from archspec.dims.num import Num
@@ -45,8 +47,9 @@ class Terms:
         return self.named(value, expr.id if isinstance(expr, Name) else f"{self.stem}{len(self.numbers)}")
 
     def named(self, value: Num, name: str) -> Name:
-        self.numbers[name] = value
-        return Name(name)
+        """The number's name: this one, or with a number behind it where another number is called so."""
+        words = chain([name], (f"{name}{i}" for i in count(2)))
+        return Name(next(word for word in words if self.numbers.setdefault(word, value) == value))
 
     def of_list(self, expr: Index) -> bool:
         """Whether an item of a list is meant: `windows[i]`, and not an element of a tensor."""

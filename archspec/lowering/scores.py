@@ -91,11 +91,11 @@ class _Reader(Terms):
 
     def clamp(self, call: Call) -> Expr:
         """`clamp(x, low, high)` is `min(max(x, low), high)`."""
-        ends = dict(zip(("low", "high"), call.args[1:], strict=False)) | dict(call.kwargs)
-        if not call.args or len(call.args) > 3 or set(ends) - {"low", "high"}:
+        given = dict(zip(("x", "low", "high"), call.args, strict=False)) | dict(call.kwargs)
+        if "x" not in given or len(call.args) > 3 or set(given) - {"x", "low", "high"}:
             raise EvalError("N003", "'clamp' takes a number, 'low' and 'high'", call)
-        bounds = [(f, self.term(ends[word])) for f, word in (("max", "low"), ("min", "high")) if word in ends]
-        return reduce(lambda x, end: Call(end[0], (x, end[1])), bounds, self.term(call.args[0]))
+        bounds = [(f, self.term(given[end])) for f, end in (("max", "low"), ("min", "high")) if end in given]
+        return reduce(lambda x, bound: Call(bound[0], (x, bound[1])), bounds, self.term(given["x"]))
 
     def relative(self, call: Call) -> Expr:
         """`relative(t)` is `t[h, clamp(k - q, -far, far) + far]`: a number for each distance from -far on."""
@@ -109,7 +109,8 @@ class _Reader(Terms):
                 f"'relative' looks up [heads, 2*n + 1], a number for each distance from -n to n, not {type_}"
             )
             raise EvalError("N007", message, table, "see 'relative_bias'")
-        far = self.named(_half(type_.shape[-1]), "far" if "far" not in self.numbers else f"{table.id}_far")
+        half = _half(type_.shape[-1])
+        far = half.expr if isinstance(half.expr, Literal) else self.named(half, "far")
         gap = Binary("-", Name("k"), Name("q"))
         near = Call("min", (Call("max", (gap, Unary("-", far))), far))
         return Index(Name(table.id), (Name("h"), Binary("+", near, far)))

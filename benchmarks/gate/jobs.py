@@ -159,13 +159,15 @@ def written(job: Job, folder: Path) -> dict[str, Any]:
     values = _values(made.module, job)
     types = {name: "constexpr" if constant else _type(given, name) for name, constant in parameters.items()}
     constants: dict[str, Any] = {name: values[name] for name, constant in parameters.items() if constant}
-    last = [x.steps[-1] for x in given.tensors if x.steps[-1] in types]
+    fixed = {x.steps[-1]: 1 for x in given.tensors if x.steps[-1] in types}
+    if job.kernel == "decode":
+        fixed |= {"dropout": None} if "dropout" in types else {}
     steps = [step for x in given.tensors for step in x.steps]
     aligned = [name for name, kind in types.items() if kind.startswith("*") or name[-2:] in ("_b", "_h", "_s")]
     return {
         "name": job.name, "file": str(path), "kernel": job.kernel, "target": TARGETS[job.target].backend,
-        "signature": types | dict.fromkeys(last, "constexpr"), "constants": constants | dict.fromkeys(last, 1),
-        "aligned": [*aligned, *(x for x in steps if x in types and x not in last)],
+        "signature": types | dict.fromkeys(fixed, "constexpr"), "constants": constants | fixed,
+        "aligned": [*aligned, *(x for x in steps if x in types and x not in fixed)],
         "options": {"num_warps": values["num_warps"], "num_stages": values["num_stages"]},
     }  # fmt: skip
 
@@ -174,7 +176,7 @@ def _values(module: ModuleType, job: Job) -> dict[str, Any]:
     """What the file's own host code would compile for."""
     x = torch.empty(1, 1, 16, job.width, dtype=torch.bfloat16, device="meta")
     walks = {walk for _, walk, _ in getattr(module, "LOOKUPS", ())}
-    learned = {"LOOKUP": 0} | {word.upper(): word in walks for word in ("rows", "columns", "diagonals", "pairs")}
+    learned = {"LOOKUP": 0} | {f"BY_{word.upper()}": word in walks for word in ("query", "key", "distance", "pair")}
     hints = {"ONE_LOOP": job.tiles.one_loop, "SPECIAL": job.tiles.special, "SHARES": 16}
     fast = {"FAST": TARGETS[job.target].backend[0] == "cuda"}
     return {**learned, **hints, **module.widths(x, x, job.tiles), **fast}

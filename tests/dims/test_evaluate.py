@@ -138,6 +138,7 @@ def test_every_function_is_used_above():
         ("a if gated else 3", "a"),
         ("windows[0] * a", "512 * a"),
         ("sum([a, a, 1])", "a + a + 1"),
+        ("[x * a for x in [3]][0] * a", "6 * a"),
     ],
 )
 def test_writings_survive(text: str, written: str):

@@ -159,7 +159,7 @@ class Conv(Op, frozen=True):
             raise ShapeError("T004", problem)
         stride = whole(self.stride[i], "conv: the stride", 1)
         if free == -stride:  # side by side, as patches are
-            return size // self.stride[i]
+            return size // self.stride[i] if stride > 1 else size
         if stride == 1:
             return size + (free + 1) if size.static else n.num((size + (free + 1)).size)
         return (size + free) // self.stride[i] + 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from archspec.backends.torch.kernels.description import Description
+from archspec.backends.torch.kernels.description import Description, lookups
 from archspec.backends.torch.kernels.fold import filled, folded, without
 from archspec.backends.torch.kernels.functions import functions
 from archspec.backends.torch.kernels.learned import WALKS, learned
@@ -60,7 +60,14 @@ def flags(given: Description) -> dict[str, bool]:
         "WHOLE": any(x == "whole" for x, _ in groups),
         "INSIDE": any(x == "whole" and mask is not None for x, mask in groups),
         "PICKED": any(x == "picked" for x, _ in groups),
+        "BUSY": any(x == "picked" for x, _ in groups) or _looks_up_pairs(given),
     }
+
+
+def _looks_up_pairs(given: Description) -> bool:
+    """Whether an element of its own is read for every pair."""
+    exprs = [x for x in (given.plan.rule, given.score) if x is not None]
+    return any({"q", "k"} <= set(names(x)) for expr in exprs for x in lookups(expr))
 
 
 def kernel_file(given: Description) -> KernelFile:

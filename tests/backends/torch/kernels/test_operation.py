@@ -33,11 +33,12 @@ class Attending(nn.Module):
 
     def __init__(self, given: Structure) -> None:
         super().__init__()
-        self.call, self.given = kernels(given, 16, 16), given
+        self.attention, self.tables = module_of(given).attention, len(given.tables)
+        self.numbers = tuple(given.numbers.values())
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, *others: Tensor | None) -> Tensor:
-        tables = dict(zip(self.given.tables, others, strict=False))
-        return self.call(Operands(q, k, v, tables, others[-1] if self.given.sunk else None)) * 2.0
+        tables, sinks = others[: self.tables], others[self.tables :]
+        return self.attention(q, k, v, *tables, *self.numbers, *sinks) * 2.0
 
 
 def arguments(x: Operands) -> tuple[Tensor | None, ...]:
@@ -94,9 +95,8 @@ def test_exported(name: str) -> None:
     given = CALLED[name]
     x, layer = operands(given), Attending(given)
     length = torch.export.Dim("length", min=2, max=512)
-    sizes: Any = {2: length} if not given.tables else None
-    shapes = (sizes, sizes, sizes, tuple(None for _ in arguments(x)[3:]))
-    program = torch.export.export(layer, arguments(x), dynamic_shapes=shapes if sizes else None)
+    free: Any = ({2: length}, {2: length}, {2: length}) if len(arguments(x)) == 3 else None
+    program = torch.export.export(layer, arguments(x), dynamic_shapes=free)
     called = [n for n in program.graph.nodes if n.op == "call_function" and "attention" in str(n.target)]
     assert len(called) == 1
     torch.testing.assert_close(program.module()(*arguments(x)), layer(*arguments(x)))

@@ -6,7 +6,7 @@ Each sum is one program's, in a fixed order: the same numbers come out every tim
 import triton
 import triton.language as tl
 
-from archspec.backends.torch.kernels.template.rows import head, matrix, tile_rows, write_rows
+from archspec.backends.torch.kernels.template.rows import head, matrix, numbers_at, sequence, tile_rows, write_rows
 from archspec.backends.torch.kernels.template.scores import counts, kept, saturated, scored, to_base_2
 from archspec.backends.torch.kernels.template.structure import (
     CAPPED,
@@ -126,11 +126,13 @@ def backward_queries(
     operands = (OPERANDS,)
     row = m * M + tl.arange(0, M)
     at_q = start + tl.minimum(row, Q - 1)[:, None]
-    queries = tile_rows(head(q, b, h, q_b, q_h), m * M, q_s, Q, E, M, EP, False, True)
-    grads = tile_rows(head(grad, b, h, grad_b, grad_h), m * M, grad_s, Q, W, M, WP, False, True)
-    rows = (b * heads + h).to(tl.int64) * Q + row
-    powers = tl.load(lse + rows, mask=row < Q, other=float("inf"))[:, None]
-    sums = tl.load(delta + rows, mask=row < Q, other=0.0)[:, None]
+    q_rows = matrix(head(q, b, h, q_b, q_h), q_s, Q, E, M, EP, TMA)
+    g_rows = matrix(head(grad, b, h, grad_b, grad_h), grad_s, Q, W, M, WP, TMA)
+    queries = tile_rows(q_rows, m * M, q_s, Q, E, M, EP, TMA, True)
+    grads = tile_rows(g_rows, m * M, grad_s, Q, W, M, WP, TMA, True)
+    rows = (b * heads + h).to(tl.int64) * Q
+    powers = numbers_at(sequence(lse + rows, Q, M, TMA), m * M, Q, M, TMA, float("inf"))[:, None]
+    sums = numbers_at(sequence(delta + rows, Q, M, TMA), m * M, Q, M, TMA, 0.0)[:, None]
     k_rows = matrix(head(k, b, h // group, k_b, k_h), k_s, K, E, N, EP, TMA)
     v_rows = matrix(head(v, b, h // group, v_b, v_h), v_s, K, W, N, WP, TMA)
     acc = tl.zeros([M, EP], tl.float32)
@@ -171,13 +173,13 @@ def to_keys(
     at_q = start + tl.minimum(row, Q - 1)[None, :]
     queries = tile_rows(q, m * M, q_s, Q, E, M, EP, TMA, TESTED)
     grads = tile_rows(grad, m * M, grad_s, Q, W, M, WP, TMA, TESTED)
-    powers = tl.load(lse + row, mask=row < Q, other=float("inf"))[None, :]
+    powers = numbers_at(lse, m * M, Q, M, TMA, float("inf"))[None, :]
     products = tl.dot(keys, tl.trans(queries), input_precision=PRECISION)
     weights = weighed(products, powers, at_q, at_k, place, operands, FAST, TESTED)
     used = thinned(weights, at_q, at_k, place).to(grads.dtype)
     dv = tl.dot(used, grads, dv, input_precision=PRECISION)
     gradients = thinned(tl.dot(values, tl.trans(grads), input_precision=PRECISION), at_q, at_k, place)
-    sums = tl.load(delta + row, mask=row < Q, other=0.0)[None, :]
+    sums = numbers_at(delta, m * M, Q, M, TMA, 0.0)[None, :]
     ds, dp = sloped(weights, gradients, sums, products, place, FAST)
     dk = tl.dot(dp.to(queries.dtype), queries, dk, input_precision=PRECISION)
     return dk, dv
@@ -198,8 +200,10 @@ def backward_keys(
     b = tl.program_id(0) // tiles // groups
     g = tl.program_id(0) // tiles % groups
     at_k = tl.minimum(n * N + tl.arange(0, N), K - 1)[:, None]
-    keys = tile_rows(head(k, b, g, k_b, k_h), n * N, k_s, K, E, N, EP, False, True)
-    values = tile_rows(head(v, b, g, v_b, v_h), n * N, v_s, K, W, N, WP, False, True)
+    k_rows = matrix(head(k, b, g, k_b, k_h), k_s, K, E, N, EP, TMA)
+    v_rows = matrix(head(v, b, g, v_b, v_h), v_s, K, W, N, WP, TMA)
+    keys = tile_rows(k_rows, n * N, k_s, K, E, N, EP, TMA, True)
+    values = tile_rows(v_rows, n * N, v_s, K, W, N, WP, TMA, True)
     k_sum = tl.zeros([N, EP], tl.float32)
     v_sum = tl.zeros([N, WP], tl.float32)
     operands = (OPERANDS,)
@@ -210,8 +214,8 @@ def backward_keys(
         place = (b, h, start, Q, K, heads, scale, cap, dropout, seed)
         q_rows = matrix(head(q, b, h, q_b, q_h), q_s, Q, E, M, EP, TMA)
         grads = matrix(head(grad, b, h, grad_b, grad_h), grad_s, Q, W, M, WP, TMA)
-        powers = lse + (b * heads + h).to(tl.int64) * Q
-        sums = delta + (b * heads + h).to(tl.int64) * Q
+        powers = sequence(lse + (b * heads + h).to(tl.int64) * Q, Q, M, TMA)
+        sums = sequence(delta + (b * heads + h).to(tl.int64) * Q, Q, M, TMA)
         runs = query_tiles(n, M, N, Q, K, start, b, h, operands)
         many = count_all_queries(runs) if ONE_LOOP else count_tested_queries(runs)
         for i in tl.range(0, many, warp_specialize=SPECIAL):

@@ -20,7 +20,7 @@ def score_sums(
     numbers [B, H, Q + K - 1], or pair [B, H, Q, K]; in fp32."""
     batch, heads, queries, _ = q.shape
     groups, keys = k.shape[1], k.shape[2]
-    t = tiles("backward_score", q, max(q.shape[3], v.shape[3]))
+    t = tiles("backward_score", q, k, v, grad)
     N = min(t.M, t.N)
     down, across = triton.cdiv(queries, N), triton.cdiv(keys, N)
     programs, shape = {
@@ -60,7 +60,7 @@ def collect(
     elif walk != "key":
         q = q + start
     read = read_at(lookup, b, h, q, k, start, operands)
-    where = torch.broadcast_tensors(*(none if size == 1 else i for size, i in zip(to.shape, read, strict=True)))
+    where = torch.broadcast_tensors(*(none if size == 1 else none + i for size, i in zip(to.shape, read, strict=True)))
     to.index_put_(tuple(where), sums.sum_to_size(where[0].shape), accumulate=True)
 
 

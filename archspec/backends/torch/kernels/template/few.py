@@ -30,7 +30,7 @@ def decoded(
     """`out` and `lse`, as `attention_forward` has them, of few queries."""
     batch, heads, queries, _ = q.shape
     groups, keys = k.shape[1], k.shape[2]
-    t = tiles("decode", q, max(q.shape[3], v.shape[3]))
+    t = tiles("decode", q, k, v)
     M = max(16, triton.next_power_of_2(queries * (heads // groups)))
     n = shares(q, batch * groups, triton.cdiv(keys, t.N))
     peaks, totals = (q.new_empty(batch, groups, M, n, dtype=torch.float32) for _ in range(2))

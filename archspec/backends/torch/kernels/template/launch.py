@@ -8,9 +8,10 @@ from torch import Tensor
 
 from archspec.backends.torch.kernels.template.backward import backward_keys, backward_queries, row_sums
 from archspec.backends.torch.kernels.template.forward import forward
-from archspec.backends.torch.kernels.template.structure import OPERANDS
+from archspec.backends.torch.kernels.template.structure import BUSY, OPERANDS
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+INTERPRETED = triton.knobs.runtime.interpret
 
 
 class Tiles(NamedTuple):
@@ -48,22 +49,40 @@ TABLE: dict[tuple[str, int, int], Tiles] = {
 }  # fmt: skip
 
 
-def tiles(kernel: str, q: Tensor, widest: int) -> Tiles:
-    """What the table chooses for operands like q."""
+def tiles(kernel: str, *operands: Tensor) -> Tiles:
+    """What the table chooses for matrices like these, in so far as they can be read that way."""
+    q = operands[0]
     major, minor = torch.cuda.get_device_capability(q.device) if q.is_cuda else (8, 0)
-    found = chosen(kernel, 0 if torch.version.hip else 10 * major + minor, widest)
+    capability = 0 if torch.version.hip else 10 * major + minor
+    found = chosen(kernel, capability, max(x.shape[3] for x in operands))
     if q.dtype == torch.float32:  # twice the bytes
         found = found._replace(M=max(16, found.M // 2), N=max(16, found.N // 2), tma=False, special=False)
+    if not all(map(aligned, operands)):
+        found = found._replace(tma=False, special=False)
     if found.tma:
         triton.set_allocator(lambda size, _, __: torch.empty(size, dtype=torch.int8, device=q.device))
     return found
+
+
+def rowwise(tiles: Tiles, queries: int) -> Tiles:
+    """Without the copy engine where it cannot read numbers of rows: fp32, 4 of them in 16 bytes."""
+    return tiles._replace(tma=False, special=False) if queries % 4 else tiles
+
+
+def aligned(x: Tensor) -> bool:
+    """Whether the copy engine can read the rows: they begin at multiples of 16 bytes."""
+    return x.data_ptr() % 16 == 0 and all(step * x.element_size() % 16 == 0 for step in x.stride()[:3])
 
 
 def chosen(kernel: str, capability: int, widest: int) -> Tiles:
     """The table's nearest row: of this capability or the last before, and wide enough."""
     known = max((at for name, at, _ in TABLE if name == kernel and at <= capability), default=80)
     widths = sorted(width for name, at, width in TABLE if (name, at) == (kernel, known))
-    return TABLE[kernel, known, next((w for w in widths if w >= widest), widths[-1])]
+    found = TABLE[kernel, known, next((w for w in widths if w >= widest), widths[-1])]
+    if BUSY:
+        half = "M" if kernel == "backward_keys" else "N"
+        found = found._replace(**{half: max(16, getattr(found, half) // 2)})
+    return found
 
 
 def strides(x: Tensor | None, axes: int) -> tuple[int, ...]:
@@ -97,20 +116,21 @@ def attention_forward(
     batch, heads, queries, _ = q.shape
     out = v.new_empty(batch, queries, heads, v.shape[3]).transpose(1, 2)
     lse = q.new_empty(batch, heads, queries, dtype=torch.float32)
+    if not out.numel():
+        return out, lse
     if not BY_HEAD:
         few = are_few(q, k)
         if DROPPED:
             few = few and not dropout
         if few:
             return decoded(q, k, v, ARGUMENTS, start, scale, out, lse)
-    t = tiles("forward", q, max(q.shape[3], v.shape[3]))
+    t = tiles("forward", q, k, v)
     grid = (triton.cdiv(queries, t.M) * batch * heads,)
-    if out.numel():
-        forward[grid](
-            q, k, v, out, lse, sinks, cap, dropout or None, seed, POINTERS, *q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *out.stride()[:3],
-            start, queries, k.shape[2], heads, heads // k.shape[1], scale, **widths(q, v, t),
-            ONE_LOOP=t.one_loop, SPECIAL=t.special,
-        )  # fmt: skip
+    forward[grid](
+        q, k, v, out, lse, sinks, cap, dropout or None, seed, POINTERS, *q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *out.stride()[:3],
+        start, queries, k.shape[2], heads, heads // k.shape[1], scale, **widths(q, v, t),
+        ONE_LOOP=t.one_loop, SPECIAL=t.special,
+    )  # fmt: skip
     return out, lse
 
 
@@ -135,7 +155,7 @@ def attention_backward(
     dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
     if not q.numel() or not k.numel():
         return [torch.zeros_like(x) for x in (dq, dk, dv, *learners((q, k, v, ARGUMENTS), wanted))]
-    t = tiles("backward_queries", q, max(q.shape[3], v.shape[3]))
+    t = rowwise(tiles("backward_queries", q, k, v, grad), queries)
     size = widths(q, v, t)
     grid = (triton.cdiv(queries, t.M) * batch * heads,)
     row_sums[grid](
@@ -147,7 +167,7 @@ def attention_backward(
         q, k, v, grad, lse, delta, dq, cap, dropout or None, seed, POINTERS, *places, *dq.stride()[:3], *numbers, **size,
         ONE_LOOP=t.one_loop, SPECIAL=t.special,
     )  # fmt: skip
-    t = tiles("backward_keys", q, max(q.shape[3], v.shape[3]))
+    t = rowwise(tiles("backward_keys", q, k, v, grad), queries)
     grid = (triton.cdiv(keys, t.N) * batch * groups,)
     backward_keys[grid](
         q, k, v, grad, lse, delta, dk, dv, cap, dropout or None, seed, POINTERS, *places, *dk.stride()[:3], *dv.stride()[:3], *numbers,
@@ -199,7 +219,7 @@ attention_forward.register_autograd(gradient, setup_context=remember)
 
 def refuse(q: Tensor, k: Tensor, v: Tensor) -> None:
     """Raises ValueError for what the kernels cannot compute, before any of them starts."""
-    if not q.is_cuda and not triton.knobs.runtime.interpret:
+    if not q.is_cuda and not INTERPRETED:
         raise ValueError(f"K001: Triton kernels run on a GPU, not on {q.device}: build with attention=sdpa or eager")
     if q.dtype not in FLOATS:
         raise ValueError(f"K002: attention of {q.dtype}: the kernels take float32, float16 and bfloat16")

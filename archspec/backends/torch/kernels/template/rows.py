@@ -70,3 +70,22 @@ def floor_div(x, by):
 def floor_mod(x, by):
     """x - x // by * by, which is not below 0."""
     return x - floor_div(x, by) * by
+
+
+@triton.jit
+def sequence(x, length, COUNT: tl.constexpr, TMA: tl.constexpr):
+    """Numbers [length] to read COUNT at a time of: a descriptor for TMA, else their pointer."""
+    if TMA:
+        return tl.make_tensor_descriptor(x, [length], [1], [COUNT])
+    else:
+        return x
+
+
+@triton.jit
+def numbers_at(x, first, length, COUNT: tl.constexpr, TMA: tl.constexpr, beyond):
+    """Numbers first to first + COUNT of `length`; `beyond` its end, but for 0 with TMA."""
+    if TMA:
+        return x.load([first])
+    else:
+        place = first + tl.arange(0, COUNT)
+        return tl.load(x + place, mask=place < length, other=beyond)
