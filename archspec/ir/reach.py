@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from archspec.dims.expr import Binary, Call, Expr, Index, Literal, Name, Unary, names
 from archspec.dims.num import Num
+from archspec.ir.tiles.values import value
 
 
 class Bound(Struct, frozen=True):
@@ -84,6 +85,7 @@ def _compared(a: Expr, b: Expr, op: str, numbers: Mapping[str, Num]) -> Reach:
         sides = (_compared(x, b, op, numbers) for x in (a.args[0], Unary("-", a.args[0])))
         return reduce(_both, sides)
     terms = _terms(Binary("-", b, a))
+    terms = terms and _without_quotients(terms, numbers)
     if terms is None:
         return Reach()
     ahead = {word: sum(sign for sign, term in terms if term == Name(word)) for word in ("q", "k")}
@@ -92,6 +94,32 @@ def _compared(a: Expr, b: Expr, op: str, numbers: Mapping[str, Num]) -> Reach:
     if ahead == {"q": -1, "k": 1}:  # 0 <= k - q + bound
         return Reach(before=bound)
     return Reach(after=bound) if ahead == {"q": 1, "k": -1} else Reach()
+
+
+def _without_quotients(
+    terms: list[tuple[int, Expr]], numbers: Mapping[str, Num]
+) -> list[tuple[int, Expr]] | None:
+    """Of `0 <= x // c - y // c + n`, which is `0 <= x - y + c - 1 + n * c` or less; other terms as they are.
+
+    None where quotients stand in it in any other way.
+    """
+    divided = [(sign, x) for sign, x in terms if isinstance(x, Binary) and x.op == "//" and _places(x)]
+    if not divided:
+        return terms
+    rest = [term for term in terms if term not in divided]
+    by = {x.right for _, x in divided}
+    if len(divided) != 2 or len(by) != 1 or any(_places(x) for _, x in rest):
+        return None
+    (c,) = by
+    inside = [_terms(x.left, sign) for sign, x in divided]
+    if sum(sign for sign, _ in divided) or (_value(c, numbers) or 0) < 1 or None in inside:
+        return None
+    further = [(sign, Binary("*", x, c)) for sign, x in rest]
+    return [*(term for terms in inside if terms for term in terms), *further, (1, c), (-1, Literal(1))]
+
+
+def _places(expr: Expr) -> set[str]:
+    return set(names(expr)) & {"b", "h", "q", "k"}
 
 
 def _terms(expr: Expr, sign: int = 1) -> list[tuple[int, Expr]] | None:
@@ -103,6 +131,8 @@ def _terms(expr: Expr, sign: int = 1) -> list[tuple[int, Expr]] | None:
             left, right = _terms(a, sign), _terms(b, sign if op == "+" else -sign)
             return None if left is None or right is None else left + right
         case Literal() | Name():
+            return [(sign, expr)]
+        case Binary(op="*" | "//"):
             return [(sign, expr)]
         case _:
             return None
@@ -127,7 +157,10 @@ def _added(written: Expr | None, sign: int, term: Expr) -> Expr:
 
 
 def _value(term: Expr, numbers: Mapping[str, Num]) -> int | None:
-    value = term.value if isinstance(term, Literal) else None
-    if isinstance(term, Name) and term.id in numbers:
-        value = numbers[term.id].value
-    return value if type(value) is int else None
+    known = {name: x.value for name, x in numbers.items() if type(x.value) is int}
+    if not set(names(term)) <= set(known):
+        return None
+    try:
+        return value(term, known)
+    except (ZeroDivisionError, ValueError):
+        return None

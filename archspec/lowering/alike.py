@@ -21,7 +21,7 @@ _EVALUATED = ("int", "float", "bool", "list")
 def told(frame: Frame, step: Repeat, i: int) -> Hashable:
     """What layer `i` has of its own: the values of its block's arguments, or the index where more reads it.
 
-    A body in place reads the index wherever it likes; tensors and how weights start may read it too.
+    A body in place reads the index wherever it likes, and how weights start may read it too.
     """
     block = frame.lowering.spec.blocks.get(str(step.block.value)) if step.block else None
     if block is None:

@@ -40,7 +40,7 @@ def open_block(
     inner.stacks, inner.failed = {}, frozenset()
     inner.left_out, inner.starts = frozenset(), {}
     inner.outside = frozenset(outer.tensors)
-    opening = _Opening(outer, inner, block, args, span)
+    opening = _Opening(outer, inner, block, args, span, _outside(outer) if carried else outer)
     opening.check_keys()
     for name, declared in _declared(block).items():
         with opening.reporting():
@@ -53,6 +53,13 @@ def open_block(
     inner.whole = opening.whole
     inner.x, inner.fresh = next(iter(inner.tensors.values()), None), not inner.tensors
     return inner
+
+
+def _outside(outer: Frame) -> Frame:
+    """The scope around a loop: what its layers are given are the same tensors, whatever their index."""
+    scope = outer.child(outer.builder)
+    scope.index = None
+    return scope
 
 
 def _ports(block: BlockDef) -> dict[str, Node | None]:
@@ -68,13 +75,14 @@ def _declared(block: BlockDef) -> dict[str, Node]:
 
 @dataclass(slots=True)
 class _Opening:
-    """One use of a block, while its arguments are read."""
+    """One use of a block, while its arguments are read; `around` is where its tensors are."""
 
     outer: Frame
     inner: Frame
     block: BlockDef
     args: Mapping
     span: Span
+    around: Frame
     whole: bool = True
     meant: set[str | None] = field(default_factory=set[str | None])
 
@@ -171,7 +179,7 @@ class _Opening:
                 self.missing(name, f"name a tensor: '{name}: …'")
             return self.outer.flowing()
         with located(node):
-            return read_tensor(self.outer, node)
+            return read_tensor(self.around, node)
 
     def receive(
         self, name: str, declared: Node | None, given: Handle, node: Node | None, *, carried: bool

@@ -115,8 +115,9 @@ def _counted(site: Site, sizes: Sizes | None) -> Iterator[Row]:
     yield Row(f"tiles at {lengths.Q:,} × {lengths.K:,}", (text,))
     counted = pairs(site.op, lengths.Q, lengths.K, lengths.start)
     if counted.count:
-        computed = certain * lengths.M * lengths.N
-        text = f"{computed:,}, {computed / counted.count:.3f} times those that count"
+        least, each = certain * lengths.M * lengths.N, lengths.M * lengths.N
+        most = f" to {least + visited['picked'] * each:,}" if visited["picked"] else ""
+        text = f"{least:,}{most}; {counted.count:,} count"
         yield Row("pairs in them", (text,), note="; ".join(counted.notes))
 
 

@@ -38,7 +38,14 @@ def ends(rule: str) -> tuple[int | None, int | None, list[str]]:
         ("abs(q - k) <= w or k < m", (None, None, [])),
         ("abs(q - k) <= w or g[b, q]", (None, None, [])),
         ("not k <= q", (None, None, [])),
-        ("q // w == k // w", (None, None, [])),
+        ("q // w == k // w", (2, 2, [])),
+        ("k <= q and q // w == k // w", (2, 0, [])),
+        ("k <= q and q // w - k // w <= 1", (5, 0, [])),
+        ("(q + 1) // w == k // w", (1, 3, [])),
+        ("q // w == k // m", (None, None, [])),
+        ("q // w <= k", (None, None, [])),
+        ("abs(q - k) <= w // 2", (1, 1, [])),
+        ("q - k < w * m", (5, None, [])),
         ("q + k <= w", (None, None, [])),
         ("q - k < unknown", (None, None, [])),
     ],
@@ -53,8 +60,10 @@ def test_a_bound_is_written_by_the_rules_own_names():
     assert write(reach.before.expr) == "w + m - 1"
 
 
-PLACES = st.sampled_from(["q", "k", "q - k", "k - q", "q - k + 1", "q - 2"])
-SIZES = st.sampled_from(["0", "1", "w", "m", "w - 1", "k", "q + m"])
+PLACES = st.sampled_from(
+    ["q", "k", "q - k", "k - q", "q - k + 1", "q - 2", "q // w", "q // w - k // w", "(q + 1) // m"]
+)
+SIZES = st.sampled_from(["0", "1", "w", "m", "w - 1", "k", "q + m", "k // w", "k // m", "w // 2"])
 OPERATORS = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
 COMPARED = st.builds("{} {} {}".format, PLACES, OPERATORS, SIZES)
 NEAR = st.builds("abs({}) {} {}".format, PLACES, st.sampled_from(["<", "<="]), SIZES)

@@ -13,7 +13,7 @@ from archspec.ir.ops.attention import Attention
 from archspec.ir.reach import reach_of
 
 CAUSAL = ("k <= q", "q >= k")
-_TERMS = {"q - k <": "window", "abs(q - k) <": "near"}
+_TERMS = {"q - k <": "window", "abs(q - k) <": "near", "q // ": "chunk"}
 
 
 def conjuncts(rule: Expr) -> tuple[Expr, ...]:
@@ -76,6 +76,11 @@ def _term_name(term: Expr) -> str:
     text = write(term)
     if text in CAUSAL:
         return "causal"
+    match term:
+        case Binary(op="==", left=Index(base=Name(id=one)), right=Index(base=Name(id=other))) if one == other:
+            return f"same_{one}"
+        case _:
+            pass
     if isinstance(term, Index) and isinstance(term.base, Name):
         return "padding" if term.base.id.endswith("mask") else term.base.id
     return next((word for start, word in _TERMS.items() if text.startswith(start)), "")

@@ -71,14 +71,18 @@ def _moved(lines: Sequence[str], node: ast.If, kept: Sequence[ast.stmt]) -> list
 
 def without(text: str, words: Iterable[str]) -> str:
     """The text with some words taken out of all lists."""
-    return "".join(kept for line in text.splitlines(keepends=True) if (kept := _without(line, words)).strip() or not line.strip())
+    return "".join(
+        kept
+        for line in text.splitlines(keepends=True)
+        if (kept := _without(line, words)).strip() or not line.strip()
+    )
 
 
 def _without(line: str, words: Iterable[str]) -> str:
     for word in words:
         line = re.sub(rf"\b{word}, ?", "", line)
         line = re.sub(rf", {word}\b", "", line)
-    return line
+    return re.sub(r" +$", "", line)
 
 
 def filled(text: str, lists: Mapping[str, Sequence[str]]) -> str:
@@ -96,21 +100,34 @@ def _filled(line: str, lists: Mapping[str, Sequence[str]]) -> list[str]:
         return []
     if not re.search(r"= \(\w+,\)$", found):  # a tuple of one
         found = re.sub(r", ?(?=[)\]])", "", found)
-    return _broken(found.rstrip())
+    return broken(found.rstrip(), 1)
 
 
-def _broken(line: str) -> list[str]:
-    """A line as several: after commas, deeper within brackets that it opens; text as text."""
+def broken(line: str, depth: int = 0) -> list[str]:
+    """A line as several: within its brackets, after a comma, else before a sign; text as text.
+
+    `depth`: how many brackets are open where it begins.
+    """
     if len(line) <= WIDTH:
         return [line]
     indent = line[: len(line) - len(line.lstrip())]
     if line.lstrip().startswith('"""'):
         return wrap(line.strip(), WIDTH, initial_indent=indent, subsequent_indent=indent)
-    head = max((i for i in range(WIDTH) if line[i : i + 2] == ", "), default=-2) + 1
-    if head < 0:
+    at = next((x for sign in (r", ", r" (?=[-+&|] )") if (x := _last(sign, line, depth)) is not None), None)
+    if at is None:
         return [line]
-    opened = sum(line[:head].count(x) for x in "([{") > sum(line[:head].count(x) for x in ")]}")
-    return [line[:head], *_broken(indent + "    " * opened + line[head:].lstrip())]
+    opened = _depth(line[:at])
+    return [line[:at].rstrip(), *broken(indent + "    " * (opened > 0) + line[at:].lstrip(), depth + opened)]
+
+
+def _last(sign: str, line: str, depth: int) -> int | None:
+    """Where the last sign within brackets stands that leaves a line short enough."""
+    ends = (x.end() for x in re.finditer(sign, line[:WIDTH]) if line[: x.start()].strip())
+    return max((at for at in ends if depth + _depth(line[:at]) > 0), default=None)
+
+
+def _depth(text: str) -> int:
+    return sum(text.count(x) for x in "([{") - sum(text.count(x) for x in ")]}")
 
 
 def _joined(items: Sequence[str], comma: str) -> str:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from archspec.backends.torch.code import PRODUCT, Code
 from archspec.backends.torch.kernels.derive import ONE
 from archspec.backends.torch.kernels.description import Description, Looked
+from archspec.backends.torch.kernels.fold import broken
 from archspec.backends.torch.kernels.learned import learned, places_function
 from archspec.backends.torch.kernels.printer import NATURAL, Printer
 from archspec.backends.torch.kernels.runs import GROUPS, Group, Runs, count, group, ith
@@ -26,6 +27,11 @@ ADDED = ("+", "added", "0.0")
 
 def functions(given: Description) -> Iterator[list[str]]:
     """Each function's lines."""
+    for lines in _functions(given):
+        yield [part for line in lines for part in broken(line)]
+
+
+def _functions(given: Description) -> Iterator[list[str]]:
     writer = _Writer(given)
     yield from writer.of_pairs()
     yield from writer.of_learned()
@@ -49,7 +55,10 @@ def _of_group(name: str, runs: Runs, which: Group) -> Iterator[list[str]]:
 
 def _reaches(runs: Runs) -> list[str]:
     """`reaches`."""
-    bounds = [f"(n < {x.end})" if x.begin == "0" else f"(n >= {x.begin}) & (n < {x.end})" for x in runs.of_group("all")]
+    bounds = [
+        f"(n < {x.end})" if x.begin == "0" else f"(n >= {x.begin}) & (n < {x.end})"
+        for x in runs.of_group("all")
+    ]
     text = " | ".join(f"({x})" if " & " in x and len(bounds) > 1 else x for x in bounds)
     lines = ["@triton.jit", "def reaches(n, runs):", '    """Whether the n-th tile of keys is in any run."""']
     return [*lines, *_unpacked(runs.ends, "runs"), f"    return {text or 'n < 0'}"]
@@ -64,7 +73,8 @@ def _parts(expr: Expr, op: str) -> tuple[Expr, ...]:
 
 def _unpacked(words: Sequence[str], what: str) -> list[str]:
     comma = "," if len(words) == 1 else ""
-    return [f"    {', '.join(words)}{comma} = {what}"] if words else []
+    listed = f"{', '.join(words)}{comma}"
+    return [f"    ({listed}) = {what}" if len(listed) > 90 else f"    {listed} = {what}"] if words else []
 
 
 class _Writer(Struct, frozen=True):

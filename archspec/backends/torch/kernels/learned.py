@@ -10,7 +10,20 @@ from msgspec import Struct
 from archspec.backends.torch.code import COMPARE, PRODUCT, SUM, UNARY, Code
 from archspec.backends.torch.kernels.derive import ZERO, derivative
 from archspec.backends.torch.kernels.description import Description, lookups
-from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Literal, Name, Unary, names, rebuilt, substitute, write
+from archspec.dims.expr import (
+    Binary,
+    Call,
+    Conditional,
+    Expr,
+    Index,
+    Literal,
+    Name,
+    Unary,
+    names,
+    rebuilt,
+    substitute,
+    write,
+)
 from archspec.ir.tiles.sums import plus
 
 PLACES = ("b", "h", "q", "k")
@@ -23,8 +36,8 @@ WALKS: tuple[Walk, ...] = ("query", "key", "distance", "pair")
 class Learned(Struct, frozen=True):
     """An element that the score reads at each pair, and the slope of the score along it.
 
-    `walk`: the pairs of a head that read the same element are those of a query (a row), of a key (a column), of a
-    distance (a diagonal), or none that could be told. `axes`: its places, where it is read at places alone.
+    `walk`: which pairs of a head read one element: those of a query, of a key, of a distance, or none that
+    could be told. `axes`: its places, where it is read at places alone.
     """
 
     read: Index
@@ -43,7 +56,9 @@ def learned(given: Description) -> tuple[Learned, ...]:
     if given.score is None:
         return ()
     floats = [t.word for t in given.tensors if t.kind == "float"]
-    read = [x for x in dict.fromkeys(lookups(given.score)) if isinstance(x.base, Name) and x.base.id in floats]
+    read = [
+        x for x in dict.fromkeys(lookups(given.score)) if isinstance(x.base, Name) and x.base.id in floats
+    ]
     found = [Learned(x, derivative(given.score, x), _walk(x), _axes(x)) for x in read]
     return tuple(sorted((x for x in found if x.slope != ZERO), key=lambda x: floats.index(x.word)))
 
@@ -83,13 +98,14 @@ def places_function(given: Description) -> Iterator[list[str]]:
     at = {t.word: 3 + i for i, t in enumerate(given.tensors)}
     rows = ", ".join(f'({at[x.word]}, "{x.walk}", "{x.axes}")' for x in found)
     yield [
-        "# What the score looks up: which operand it is, the pairs that read one element, and its axes where it is read",
-        "# at places alone.",
+        "# What the score looks up: which operand it is, which pairs read one element, and its axes where it is",
+        "# read at places alone.",
         f"LOOKUPS = ({rows},)",
     ]
     words = [t.word for t in given.tensors] + [word for word, _ in given.numbers]
     given_as = ", ".join(words)
-    lines = ["def read_at(lookup: int, b: Tensor, h: Tensor, q: Tensor, k: Tensor, start: int, operands: Any) -> Any:"]
+    head = "lookup: int, b: Tensor, h: Tensor, q: Tensor, k: Tensor, start: int, operands: Any"
+    lines = [f"def read_at({head}) -> Any:"]
     lines.append('    """The elements that the score reads at these places: an index along each axis."""')
     lines.append(f"    {given_as}{',' if len(words) == 1 else ''} = operands")
     for i, x in enumerate(found):

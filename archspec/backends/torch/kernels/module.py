@@ -21,11 +21,15 @@ from archspec.dims.expr import names, write
 TEMPLATE = Path(__file__).parent / "template"
 FILES = ("rows", "scores", "forward", "backward", "learned", "decode", "few", "collect", "launch")
 ROOTS = ("attention", "gradient", "remember")
-EXTRAS = {"CAPPED": ("cap", "FAST: tl.constexpr", "FAST"), "DROPPED": ("dropout or None", "dropout_p: float = 0.0", "dropout", "seed"), "SUNK": ("sinks",)}
+EXTRAS = {
+    "CAPPED": ("cap", "FAST: tl.constexpr", "FAST"),
+    "DROPPED": ("dropout or None", "dropout_p: float = 0.0", "dropout", "seed"),
+    "SUNK": ("sinks",),
+}
 HEAD = (
-    "from typing import Any, NamedTuple", "", "import torch", "import torch.nn.functional as F", "import triton",
-    "import triton.language as tl",
-    "from torch import Tensor", "", '__all__ = ["attention"]',
+    "from typing import Any, NamedTuple", "", "import torch",
+    "import torch.nn.functional as F", "import triton", "import triton.language as tl", "from torch import Tensor",
+    "from torch.utils import flop_counter", "", '__all__ = ["attention"]',
 )  # fmt: skip
 
 
@@ -84,7 +88,8 @@ def kernel_file(given: Description) -> KernelFile:
     text = "\n".join([*head, *(line for lines in body for line in ("", "", *lines))]) + "\n"
     name = f"attention_{sha256(text.encode()).hexdigest()[:12]}"
     heading = "\n".join(docstring(_heading(given, name), 0))
-    return KernelFile(name, f"{heading}\n\n{text}".replace("archspec::NAME", f"archspec::{name}"))
+    text = text.replace("archspec::NAME", f"archspec::{name}").replace("archspec.NAME", f"archspec.{name}")
+    return KernelFile(name, f"{heading}\n\n{text}")
 
 
 def _heading(given: Description, name: str) -> list[str]:
@@ -112,7 +117,7 @@ def _lists(given: Description, decided: Mapping[str, bool]) -> dict[str, list[st
         "DOCUMENTATION": [_documentation(given)],
         "CHECKS": [],
         "ARGUMENTS": [x.partition(":")[0] for x in (*typed, *drops)],
-        "CALL": [*(x.partition(":")[0] for x in typed), *(["dropout_p", "seed"] if drops else [])],
+        "CALL": [*(x.partition(":")[0] for x in typed), *(["dropout_p", "drawn(q, dropout_p)"] if drops else [])],
         "LOOKED": [*(t.word for t in given.tensors), *own],
         "SUNK_AT": [str(3 + len(tensors) + len(numbers))],
     }

@@ -7,7 +7,9 @@ from typing import Literal as Word
 
 from msgspec import Struct, structs
 
-from archspec.dims.expr import Expr, Literal, Name, names, write
+from archspec.dims.expr import Expr, names, write
+from archspec.ir.tiles.bands import Names
+from archspec.ir.tiles.order import used
 from archspec.ir.tiles.plan import Segment, TilePlan, Walk
 
 Group = Word["tested", "whole", "picked", "certain", "all"]  # certain: tested or whole
@@ -17,15 +19,12 @@ GROUPS: tuple[Group, ...] = ("tested", "whole", "picked", "certain", "all")
 def group(plan: TilePlan, segment: Segment) -> Group:
     """How kernels go through a segment: testing every pair, hardly any, or first whether data picks a pair.
 
-    Where nothing but data says which queries see which keys, any tile may be left out.
+    Data that says which queries see which keys may leave out any tile; what it says of keys alone, such as
+    padding, hardly leaves one out.
     """
-    if segment.mask != plan.rule:
-        return "whole"
-    if segment.test is None:
-        return "tested"
-    segments = plan.queries.segments + plan.keys.segments
-    alone = all(x.mask == plan.rule and x.test is not None and "q" in names(x.test) for x in segments)
-    return "picked" if segment.picked or alone else "tested"
+    if segment.test is not None and (segment.picked or "q" in names(segment.test)):
+        return "picked"
+    return "tested" if segment.mask == plan.rule else "whole"
 
 
 class Run(Struct, frozen=True):
@@ -49,17 +48,15 @@ class Runs(Struct, frozen=True):
 
     @classmethod
     def of(cls, plan: TilePlan, walk: Walk) -> Runs:
-        lets = dict(walk.lets)
+        lets = Names()
+        lets.given.update(walk.lets)
 
         def named(expr: Expr) -> str:
-            if isinstance(expr, Name | Literal):
-                return write(expr)
-            word = next((w for w, given in lets.items() if given == expr), f"edge{len(lets)}")
-            lets[word] = expr
-            return word
+            return write(lets.name(f"edge{len(lets.given)}", expr))
 
-        runs = [Run(group(plan, x), named(x.begin), named(x.end)) for x in walk.segments]
-        return cls(walk, tuple(lets.items()), _joined(runs))
+        runs = _joined([Run(group(plan, x), named(x.begin), named(x.end)) for x in walk.segments])
+        read = {word for run in runs for word in (run.begin, run.end)}
+        return cls(walk, used(lets, read), runs)
 
     @property
     def ends(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from archspec.backends.torch.kernels.module import templates
 from archspec.ir.tiles.bands import RESERVED
 
 _LISTS = re.compile(r"\b(OPERANDS|POINTERS|PARAMETERS|SIGNATURE|ARGUMENTS)\b")
-_FUNCTIONS = frozenset("bhqkmnMNQKi") | {"start", "operands", "runs", "keep", "added", "ds"}  # of functions.py
+_FUNCTIONS = frozenset("bhqkmnMNQKi") | {"start", "operands", "runs", "keep", "added", "ds"}
 _OWN = re.compile(r"edge\d+")  # of runs.py
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,17 +14,19 @@ from tests.backends.torch.kernels.harness import check, kernels, loaded, poisone
 from tests.backends.torch.kernels.operands import operands
 from tests.backends.torch.kernels.structures import KEYS, STRUCTURES, Shape, Structure, Table
 
-ONE = Shape(B=2, H=4, G=2, Q=1, K=75, E=16, W=24, start=74)
+ONE = Shape(B=1, H=4, G=2, Q=1, K=75, E=16, W=24, start=74)
 SOME = Shape(B=1, H=4, G=1, Q=5, K=90, E=16, W=16, start=85)
 
 GIVEN = {
-    "all keys": Structure(None, shape=ONE),
+    "all keys": Structure(None, shape=ONE).shaped(B=2),
     "causal, more queries": Structure("k <= q", shape=SOME),
     "window": Structure("k <= q and q - k < w", {"w": 20}, shape=ONE),
     "window, sunk": Structure("k <= q and q - k < w", {"w": 20}, sunk=True, shape=ONE),
     "padded": Structure("k <= q and t[b, k]", {}, {"t": KEYS}, shape=ONE),
     "data picks": Structure("q - k < w or t[b, k]", {"w": 9}, {"t": KEYS}, shape=ONE),
-    "slopes of heads": Structure("k <= q", {}, {"slopes": Table(("h",), "float")}, "slopes[h] * (k - q)", shape=SOME),
+    "slopes of heads": Structure(
+        "k <= q", {}, {"slopes": Table(("h",), "float")}, "slopes[h] * (k - q)", shape=SOME
+    ),
     "capped": Structure("k <= q", cap=1.5, shape=SOME),
     "nothing is seen": Structure("k < g", {"g": 0}, shape=ONE),
     "nothing but the sink": Structure("k < g", {"g": 0}, sunk=True, shape=ONE),
@@ -34,11 +37,18 @@ def module_for(given: Structure) -> Any:
     return loaded(kernel_file(given.description()), 16, 16)
 
 
+def always(number: int) -> Callable[..., int]:
+    def given(*_: object) -> int:
+        return number
+
+    return given
+
+
 def cut(patch: pytest.MonkeyPatch, given: Structure, shares: int) -> None:
     """Keys are cut into so many shares; 0: not at all."""
     names = vars(module_for(given))
     patch.setitem(names, "MANY_KEYS", 0 if shares else 10**9)
-    patch.setitem(names, "shares", lambda *_: shares)
+    patch.setitem(names, "shares", always(shares))
 
 
 def found(patch: pytest.MonkeyPatch, given: Structure, shares: int) -> tuple[Tensor, Tensor]:

@@ -19,16 +19,8 @@ GIVEN = Structure("k <= q and q - k < w", {"w": 15}, sunk=True, shape=SHAPE)
 FILE = kernel_file(structs.replace(GIVEN.description(), dropped=True))
 
 
-def attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    sinks: Tensor,
-    rate: float = RATE,
-    seed: int = 3,
-    M: int = 32,
-    N: int = 32,
-) -> Tensor:
+def attention(given: list[Tensor], rate: float = RATE, seed: int = 3, M: int = 32, N: int = 32) -> Tensor:
+    q, k, v, sinks = given
     torch.manual_seed(seed)
     module = loaded(FILE, M, N)
     with poisoned():
@@ -49,7 +41,7 @@ def unit(v: Tensor) -> Tensor:
 def mask(seed: int = 3, M: int = 32, N: int = 32) -> Tensor:
     """Which weights stay: those that the rule leaves out do too."""
     q, k, v, sinks = leaves()
-    found = attention(q, k, unit(v), sinks, seed=seed, M=M, N=N)
+    found = attention([q, k, unit(v), sinks], seed=seed, M=M, N=N)
     return (found > 0) | ~seen()
 
 
@@ -65,7 +57,7 @@ def test_result_and_gradients_are_those_of_an_explicit_mask() -> None:
     wide = [x.detach().double().requires_grad_() for x in given]
     q, k, v, sinks = wide
     true = attended(q, k, v, lambda products: weights(products, seen(), sinks=sinks) * kept)
-    found = attention(*given)
+    found = attention(given)
     with poisoned():
         grads = torch.autograd.grad(found, given, torch.ones_like(found))
     expected = torch.autograd.grad(true, wide, torch.ones_like(true))
@@ -91,7 +83,7 @@ def test_mask_is_random_and_follows_torchs_generator() -> None:
 
 def test_recomputation_replays_the_mask() -> None:
     given = leaves()
-    plain = torch.autograd.grad(attention(*given).sum(), given)
+    plain = torch.autograd.grad(attention(given).sum(), given)
     torch.manual_seed(3)
 
     def run(*x: Tensor) -> Tensor:
@@ -108,7 +100,7 @@ def test_recomputation_replays_the_mask() -> None:
 
 def test_without_a_rate_nothing_is_drawn() -> None:
     given = leaves()
-    found = attention(*given, rate=0.0)
+    found = attention(given, rate=0.0)
     after = torch.rand(1)
     torch.manual_seed(3)
     assert torch.equal(after, torch.rand(1))

@@ -14,9 +14,14 @@ from tests.backends.torch.kernels.harness import kernels, loaded, poisoned, resu
 from tests.backends.torch.kernels.operands import Operands, operands
 from tests.backends.torch.kernels.structures import Shape, Structure, Table
 
-SHAPE = Shape(B=2, H=4, G=2, Q=18, K=23, E=16, W=24, start=5)
+SHAPE = Shape(B=2, H=2, G=1, Q=15, K=18, E=16, W=24, start=3)
 GIVEN = Structure(
-    "k <= q and q - k < w", {"w": 9}, {"slopes": Table(("h",), "float")}, "slopes[h] * k * 0.1", sunk=True, shape=SHAPE
+    "k <= q and q - k < w",
+    {"w": 9},
+    {"slopes": Table(("h",), "float")},
+    "slopes[h] * k * 0.1",
+    sunk=True,
+    shape=SHAPE,
 )
 
 
@@ -28,7 +33,9 @@ def test_nothing_to_attend(sizes: dict[str, int]) -> None:
     with poisoned():
         found = results(kernels(given, 16, 16), x)
     assert found["out"].shape == (given.shape.B, SHAPE.H, given.shape.Q, SHAPE.W)
-    assert {word: t.shape for word, t in found.items() if word != "out"} == {w: t.shape for w, t in x.floats.items()}
+    assert {word: t.shape for word, t in found.items() if word != "out"} == {
+        w: t.shape for w, t in x.floats.items()
+    }
     assert all(not t.any() for t in found.values())
 
 
@@ -59,7 +66,8 @@ def shared(x: Tensor) -> Tensor:
 def test_views(view: Callable[[Tensor], Tensor]) -> None:
     x = operands(GIVEN)
     views = Operands(view(x.q.detach()), view(x.k.detach()), view(x.v.detach()), x.tables, x.sinks)
-    plain = Operands(*(t.contiguous() for t in (views.q, views.k, views.v)), x.tables, x.sinks)
+    q, k, v = (t.contiguous() for t in (views.q, views.k, views.v))
+    plain = Operands(q, k, v, x.tables, x.sinks)
     with poisoned():
         found, same = (results(kernels(GIVEN, 16, 32), given) for given in (views, plain))
     for word, t in same.items():

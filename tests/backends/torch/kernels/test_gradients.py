@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,27 +25,39 @@ def floats(*axes: str | int) -> Table:
 
 GIVEN = {
     "of a head": Structure("k <= q", {}, {"slopes": floats("h")}, "exp(slopes[h]) * (k - q)", shape=HERE),
-    "of queries": Structure(WINDOW, {"w": 9}, {"rows": floats("h", "q")}, "rows[h, q] * k * 0.1", shape=HERE),
+    "of queries": Structure(
+        WINDOW, {"w": 9}, {"rows": floats("h", "q")}, "rows[h, q] * k * 0.1", shape=HERE
+    ),
     "of keys": Structure(WINDOW, {"w": 9}, {"places": floats("b", "k")}, "0.5 * places[b, k]", shape=HERE),
     "by distance": Structure(WINDOW, {"w": 20, "r": 7}, {"table": FAR}, DISTANCE, shape=HERE),
-    "by distance, behind": Structure("k <= q", {}, {"table": floats("h", 60)}, "table[h, abs(k - q)]", shape=HERE),
+    "by distance, behind": Structure(
+        "k <= q", {}, {"table": floats("h", 60)}, "table[h, abs(k - q)]", shape=HERE
+    ),
     "by distance, in buckets": Structure(
         None, {"r": 7}, {"table": floats(4, "h"), "bucket": Table((15,), "int")},
         "table[bucket[min(max(q - k, -r), r) + r], h]", shape=HERE,
     ),
-    "of pairs": Structure(WINDOW, {"w": 9}, {"bias": floats("b", "h", 21, "k")}, "bias[b, h, q - start, k]", shape=HERE),
-    "of pairs, shared": Structure("k <= q", {}, {"bias": floats(1, 1, 21, "k")}, "-bias[b, h, q - start, k]", shape=HERE),
+    "of pairs": Structure(
+        WINDOW, {"w": 9}, {"bias": floats("b", "h", 21, "k")}, "bias[b, h, q - start, k]", shape=HERE
+    ),
+    "of pairs, shared": Structure(
+        "k <= q", {}, {"bias": floats(1, 1, 21, "k")}, "-bias[b, h, q - start, k]", shape=HERE
+    ),
     "of pairs, in buckets": Structure(
-        None, {}, {"table": floats(3, "h"), "bucket": Table(("q", "k"), "int")}, "table[bucket[q, k], h]", shape=HERE
+        None, {}, {"table": floats(3, "h"), "bucket": Table(("q", "k"), "int")}, "table[bucket[q, k], h]",
+        shape=HERE,
     ),
     "two of one": Structure(
         "k <= q", {"r": 7}, {"table": FAR}, f"{DISTANCE} + table[h, 3] * table[h, 4] / 2", shape=HERE
     ),
     "of two": Structure(
-        "k <= q", {"r": 7}, {"slopes": floats("h"), "table": FAR}, f"max({DISTANCE}, 0.1) * slopes[h]", shape=HERE
+        "k <= q", {"r": 7}, {"slopes": floats("h"), "table": FAR}, f"max({DISTANCE}, 0.1) * slopes[h]",
+        shape=HERE,
     ),
     "beyond a cap": Structure("k <= q", {"r": 7}, {"table": FAR}, DISTANCE, cap=1.5, sunk=True, shape=HERE),
-    "of nothing but the sink": Structure("k < g", {"g": 0}, {"slopes": floats("h")}, "slopes[h] * k", sunk=True),
+    "of nothing but the sink": Structure(
+        "k < g", {"g": 0}, {"slopes": floats("h")}, "slopes[h] * k", sunk=True, shape=HERE
+    ),
 }  # fmt: skip
 
 
@@ -91,7 +104,29 @@ def test_frozen_tables_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["table"].isfinite().all()
 
 
-def test_sums_by_distance_are_small() -> None:
-    """Two numbers for each of a row's places in a tile, not one for each pair."""
-    text = kernel_file(GIVEN["by distance"].description()).text
-    assert '"distance": (down + across - 1, (-1, 2, N))' in text
+class Recorded:
+    """In place of a kernel: what it is launched with."""
+
+    def __init__(self) -> None:
+        self.sums = list[Tensor]()
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        def launch(*given: Any, **_: Any) -> None:
+            self.sums.append(given[6])
+
+        return launch
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("of a head", 512), ("by distance", 2 * 16 * 63), ("of pairs", 512**2)]
+)
+def test_sums_take_little_memory(name: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a head of 512 queries and keys: a number for a query, four for a distance, one for a pair."""
+    given, launched = GIVEN[name], Recorded()
+    names = vars(loaded(kernel_file(given.description()), 16, 16))
+    monkeypatch.setitem(names, "backward_score", launched)
+    q = torch.zeros(1, 1, 512, 16)
+    _, walk, _ = names["LOOKUPS"][0]
+    x = operands(given)
+    names["score_sums"](0, walk, q, q, q, q, q, q, *x.tables.values(), *given.numbers.values(), 0, 1.0)
+    assert [t.numel() for t in launched.sums] == [size]

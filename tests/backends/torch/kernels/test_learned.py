@@ -84,7 +84,16 @@ def test_slopes_as_people_write_them(score: str, slope: str) -> None:
 )  # fmt: skip
 def test_slopes_are_those_of_differences(score: str, x: float) -> None:
     assert isinstance(X, Index)
-    words = {"exp": math.exp, "log": math.log, "sqrt": math.sqrt, "abs": abs, "min": min, "max": max, "h": 0, "y": 1.7}
+    words = {
+        "exp": math.exp,
+        "log": math.log,
+        "sqrt": math.sqrt,
+        "abs": abs,
+        "min": min,
+        "max": max,
+        "h": 0,
+        "y": 1.7,
+    }
 
     def at(text: str, value: float) -> float:
         return eval(text, {**words, "x": [value]})

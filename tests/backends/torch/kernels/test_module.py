@@ -7,12 +7,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from archspec.backends.torch.kernels.module import kernel_file
+from archspec.backends.torch.kernels.module import KernelFile, kernel_file
 from archspec.backends.torch.kernels.taken import free, is_taken
 from tests.backends.torch.kernels.structures import STRUCTURES, Structure, Table
 
@@ -21,6 +22,11 @@ PADDED = Structure(
     {"window": 9},
     {"padding": Table(("b", "k"), optional=True)},
 )
+
+
+@cache
+def files() -> dict[str, KernelFile]:
+    return {name: kernel_file(given.description()) for name, given in STRUCTURES.items()}
 
 
 def text(given: Structure) -> str:
@@ -50,9 +56,9 @@ def test_the_same_structure_gives_the_same_file() -> None:
 
 
 def test_names_follow_contents() -> None:
-    files = [kernel_file(given.description()) for given in STRUCTURES.values()]
-    assert len({file.name for file in files}) == len({file.text for file in files}) > 30
-    for file in files:
+    made = files().values()
+    assert len({file.name for file in made}) == len({file.text for file in made}) > 30
+    for file in made:
         assert re.fullmatch(r"attention_[0-9a-f]{12}", file.name)
         assert f'custom_op("archspec::{file.name}"' in file.text
         _, _, body = file.text.partition('"""\n\n')
@@ -62,17 +68,16 @@ def test_names_follow_contents() -> None:
 
 def test_ruff_finds_nothing(tmp_path: Path) -> None:
     """Names of tuples that are taken apart whole are not all used."""
-    for name, given in STRUCTURES.items():
-        (tmp_path / f"{re.sub(r'[^a-z]+', '_', name.lower())}.py").write_text(text(given), encoding="utf-8")
-    command = [
-        "ruff",
-        "check",
+    for file in files().values():
+        (tmp_path / f"{file.name}.py").write_text(file.text, encoding="utf-8")
+    options = [
         "--isolated",
         "--no-cache",
         "--line-length=110",
         "--select=E,F,W,B,I",
-        str(tmp_path),
+        "--output-format=concise",
     ]
+    command = [sys.executable, "-m", "ruff", "check", *options, str(tmp_path)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
 
@@ -80,7 +85,7 @@ def test_ruff_finds_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["full", "window", "global by data", "capped, with a bias", "sunk"])
 def test_nothing_is_left_over(name: str) -> None:
     """No word of a template, no flag, no function that nobody calls, no test of a constant."""
-    source = text(STRUCTURES[name])
+    source = files()[name].text
     words = set(re.findall(r"\b[A-Z_]+\b", source))
     assert not words & {"OPERANDS", "POINTERS", "PARAMETERS", "SIGNATURE", "ARGUMENTS", "NAME", "VARYING"}
     assert not words & {"SCORED", "CAPPED", "PLAIN", "SUNK", "DROPPED", "WHOLE", "INSIDE", "PICKED"}

@@ -6,7 +6,14 @@ Each sum is one program's, in a fixed order: the same numbers come out every tim
 import triton
 import triton.language as tl
 
-from archspec.backends.torch.kernels.template.rows import head, matrix, numbers_at, sequence, tile_rows, write_rows
+from archspec.backends.torch.kernels.template.rows import (
+    head,
+    matrix,
+    numbers_at,
+    sequence,
+    tile_rows,
+    write_rows,
+)
 from archspec.backends.torch.kernels.template.scores import counts, kept, saturated, scored, to_base_2
 from archspec.backends.torch.kernels.template.structure import (
     CAPPED,
@@ -113,7 +120,8 @@ def backward_queries(
     q_b, q_h, q_s, k_b, k_h, k_s, v_b, v_h, v_s, grad_b, grad_h, grad_s, dq_b, dq_h, dq_s,
     start, Q, K, heads, group, scale,
     E: tl.constexpr, W: tl.constexpr, EP: tl.constexpr, WP: tl.constexpr, M: tl.constexpr, N: tl.constexpr,
-    PRECISION: tl.constexpr, TMA: tl.constexpr, FAST: tl.constexpr, ONE_LOOP: tl.constexpr, SPECIAL: tl.constexpr,
+    PRECISION: tl.constexpr, TMA: tl.constexpr, FAST: tl.constexpr,
+    ONE_LOOP: tl.constexpr, SPECIAL: tl.constexpr,
 ):  # fmt: skip
     """dq [B, H, Q, E]; a program is a tile of M queries of a head."""
     tiles = tl.cdiv(Q, M)
@@ -137,20 +145,21 @@ def backward_queries(
     v_rows = matrix(head(v, b, h // group, v_b, v_h), v_s, K, W, N, WP, TMA)
     acc = tl.zeros([M, EP], tl.float32)
     runs = key_tiles(m, M, N, Q, K, start, b, h, operands)
-    for i in tl.range(0, count_all_keys(runs) if ONE_LOOP else count_tested_keys(runs), warp_specialize=SPECIAL):
+    steps = count_all_keys(runs) if ONE_LOOP else count_tested_keys(runs)
+    for i in tl.range(0, steps, warp_specialize=SPECIAL):
         n = all_keys(i, runs) if ONE_LOOP else tested_keys(i, runs)
         acc = to_queries(
             acc, queries, grads, powers, sums, k_rows, v_rows, n, at_q, k_s, v_s, place, operands,
             E, W, EP, WP, N, PRECISION, TMA, FAST, True,
         )  # fmt: skip
     if WHOLE and not ONE_LOOP:
-        for i in range(0, count_whole_keys(runs)):
+        for i in range(count_whole_keys(runs)):
             acc = to_queries(
                 acc, queries, grads, powers, sums, k_rows, v_rows, whole_keys(i, runs), at_q, k_s, v_s, place,
                 operands, E, W, EP, WP, N, PRECISION, TMA, FAST, False,
             )  # fmt: skip
     if PICKED and not ONE_LOOP:
-        for i in range(0, count_picked_keys(runs)):
+        for i in range(count_picked_keys(runs)):
             n = picked_keys(i, runs)
             at_k = tl.minimum(n * N + tl.arange(0, N), K - 1)[None, :]
             if tl.max(picks(b, h, at_q, at_k, start, operands).to(tl.int32)) > 0:
@@ -167,7 +176,7 @@ def to_keys(
     E: tl.constexpr, W: tl.constexpr, EP: tl.constexpr, WP: tl.constexpr, M: tl.constexpr,
     PRECISION: tl.constexpr, TMA: tl.constexpr, FAST: tl.constexpr, TESTED: tl.constexpr,
 ):  # fmt: skip
-    """What one tile of queries adds to the gradients of a tile of keys and values; pairs are [keys, queries]."""
+    """What a tile of queries adds to gradients of a tile of keys and values; pairs are [keys, queries]."""
     b, h, start, Q, K, heads, scale, cap, dropout, seed = place
     row = m * M + tl.arange(0, M)
     at_q = start + tl.minimum(row, Q - 1)[None, :]
@@ -176,6 +185,8 @@ def to_keys(
     powers = numbers_at(lse, m * M, Q, M, TMA, float("inf"))[None, :]
     products = tl.dot(keys, tl.trans(queries), input_precision=PRECISION)
     weights = weighed(products, powers, at_q, at_k, place, operands, FAST, TESTED)
+    if TMA and TESTED:  # beyond the end `powers` is 0 then, not infinity
+        weights = tl.where((row < Q)[None, :], weights, 0.0)
     used = thinned(weights, at_q, at_k, place).to(grads.dtype)
     dv = tl.dot(used, grads, dv, input_precision=PRECISION)
     gradients = thinned(tl.dot(values, tl.trans(grads), input_precision=PRECISION), at_q, at_k, place)
@@ -191,7 +202,8 @@ def backward_keys(
     q_b, q_h, q_s, k_b, k_h, k_s, v_b, v_h, v_s, grad_b, grad_h, grad_s, dk_b, dk_h, dk_s, dv_b, dv_h, dv_s,
     start, Q, K, heads, group, scale,
     E: tl.constexpr, W: tl.constexpr, EP: tl.constexpr, WP: tl.constexpr, M: tl.constexpr, N: tl.constexpr,
-    PRECISION: tl.constexpr, TMA: tl.constexpr, FAST: tl.constexpr, ONE_LOOP: tl.constexpr, SPECIAL: tl.constexpr,
+    PRECISION: tl.constexpr, TMA: tl.constexpr, FAST: tl.constexpr,
+    ONE_LOOP: tl.constexpr, SPECIAL: tl.constexpr,
 ):  # fmt: skip
     """dk [B, G, K, E] and dv [B, G, K, W]; a program is a tile of N keys of a group of heads."""
     tiles = tl.cdiv(K, N)
@@ -209,7 +221,7 @@ def backward_keys(
     operands = (OPERANDS,)
     if DROPPED:
         seed = tl.load(seed)
-    for member in range(0, group):
+    for member in range(group):
         h = g * group + member
         place = (b, h, start, Q, K, heads, scale, cap, dropout, seed)
         q_rows = matrix(head(q, b, h, q_b, q_h), q_s, Q, E, M, EP, TMA)
@@ -221,17 +233,17 @@ def backward_keys(
         for i in tl.range(0, many, warp_specialize=SPECIAL):
             m = all_queries(i, runs) if ONE_LOOP else tested_queries(i, runs)
             k_sum, v_sum = to_keys(
-                k_sum, v_sum, keys, values, q_rows, grads, powers, sums, m, at_k, q_s, grad_s, place, operands,
-                E, W, EP, WP, M, PRECISION, TMA, FAST, True,
+                k_sum, v_sum, keys, values, q_rows, grads, powers, sums, m, at_k, q_s, grad_s, place,
+                operands, E, W, EP, WP, M, PRECISION, TMA, FAST, True,
             )  # fmt: skip
         if WHOLE and not ONE_LOOP:
-            for i in range(0, count_whole_queries(runs)):
+            for i in range(count_whole_queries(runs)):
                 k_sum, v_sum = to_keys(
-                    k_sum, v_sum, keys, values, q_rows, grads, powers, sums, whole_queries(i, runs), at_k, q_s,
-                    grad_s, place, operands, E, W, EP, WP, M, PRECISION, TMA, FAST, False,
+                    k_sum, v_sum, keys, values, q_rows, grads, powers, sums, whole_queries(i, runs), at_k,
+                    q_s, grad_s, place, operands, E, W, EP, WP, M, PRECISION, TMA, FAST, False,
                 )  # fmt: skip
         if PICKED and not ONE_LOOP:
-            for i in range(0, count_picked_queries(runs)):
+            for i in range(count_picked_queries(runs)):
                 m = picked_queries(i, runs)
                 at_q = start + tl.minimum(m * M + tl.arange(0, M), Q - 1)[None, :]
                 if tl.max(picks(b, h, at_q, at_k, start, operands).to(tl.int32)) > 0:

@@ -13,27 +13,31 @@ from archspec.backends.torch.kernels.template.structure import LOOKUPS, OPERANDS
 
 
 def score_sums(
-    lookup: int, walk: str, grad: Tensor, lse: Tensor, delta: Tensor, q: Tensor, k: Tensor, v: Tensor, PARAMETERS,
-    start: int, scale: float,
+    lookup: int, walk: str, grad: Tensor, lse: Tensor, delta: Tensor, q: Tensor, k: Tensor, v: Tensor,
+    PARAMETERS, start: int, scale: float,
 ) -> Tensor:  # fmt: skip
-    """What a lookup of the score gets: of each query [B, H, Q], key [B, H, K], distance from 1 - Q to K - 1 of their
-    numbers [B, H, Q + K - 1], or pair [B, H, Q, K]; in fp32."""
+    """What a lookup of the score gets, in fp32.
+
+    Of each query [B, H, Q], of each key [B, H, K], of each distance of their numbers, from 1 - Q to K - 1,
+    [B, H, Q + K - 1], or of each pair [B, H, Q, K].
+    """
     batch, heads, queries, _ = q.shape
     groups, keys = k.shape[1], k.shape[2]
     t = tiles("backward_score", q, k, v, grad)
     N = min(t.M, t.N)
     down, across = triton.cdiv(queries, N), triton.cdiv(keys, N)
     programs, shape = {
-        "query": (down, (queries,)), "key": (across, (keys,)), "distance": (down + across - 1, (-1, 2, N)),
-        "pair": (down * across, (queries, keys)),
+        "query": (down, (queries,)), "key": (across, (keys,)), "pair": (down * across, (queries, keys)),
+        "distance": (down + across - 1, (down + across - 1, 2, N)),
     }[walk]  # fmt: skip
-    sums = q.new_empty(batch, heads, *(programs if size == -1 else size for size in shape), dtype=torch.float32)
+    sums = q.new_empty(batch, heads, *shape, dtype=torch.float32)
     backward_score[(programs * batch * heads,)](
         q, k, v, grad, lse, delta, sums, cap, dropout or None, seed, POINTERS,
         *q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *grad.stride()[:3],
         start, queries, keys, heads, heads // groups, scale, programs,
         **widths(q, v, t._replace(M=N, N=N, tma=False)), LOOKUP=lookup,
-        BY_QUERY=walk == "query", BY_KEY=walk == "key", BY_DISTANCE=walk == "distance", BY_PAIR=walk == "pair",
+        BY_QUERY=walk == "query", BY_KEY=walk == "key",
+        BY_DISTANCE=walk == "distance", BY_PAIR=walk == "pair",
     )  # fmt: skip
     if walk != "distance":
         return sums
@@ -47,20 +51,23 @@ def collect(
 ) -> None:
     """Adds sums to the elements that were read: in a fixed order, also on a GPU, where `index_put_` sorts."""
     places = {"query": "bhq", "key": "bhk", "distance": "bhk", "pair": "bhqk"}[walk]
-    kept = [to.shape[axes.index(x)] if x in axes else 1 for x in places]
-    if axes and all(have in (1, size) for have, size in zip(kept, sums.shape, strict=True)):
-        to += sums.sum_to_size(kept).view(to.shape)
+    sizes = [to.shape[axes.index(x)] if x in axes else 1 for x in places]
+    if axes and all(have in (1, size) for have, size in zip(sizes, sums.shape, strict=True)):
+        to += sums.sum_to_size(sizes).view(to.shape)
         return
-    index = [torch.arange(size, device=to.device) for size in sums.shape]
-    found = {x: i.view(-1, *[1] * (sums.dim() - 1 - axis)) for axis, (x, i) in enumerate(zip(places, index, strict=True))}
-    none = index[0].new_zeros(())
+    further = reversed(range(sums.dim()))
+    ones = ([1] * n for n in further)
+    numbers = (torch.arange(x, device=to.device).view(-1, *n) for x, n in zip(sums.shape, ones, strict=True))
+    found = dict(zip(places, numbers, strict=True))
+    none = torch.zeros((), dtype=torch.int64, device=to.device)
     b, h, q, k = (found.get(x, none) for x in "bhqk")
     if walk == "distance":
         k = k - (queries - 1) - start
     elif walk != "key":
         q = q + start
     read = read_at(lookup, b, h, q, k, start, operands)
-    where = torch.broadcast_tensors(*(none if size == 1 else none + i for size, i in zip(to.shape, read, strict=True)))
+    index = (none if size == 1 else none + i for size, i in zip(to.shape, read, strict=True))
+    where = torch.broadcast_tensors(*index)
     to.index_put_(tuple(where), sums.sum_to_size(where[0].shape), accumulate=True)
 
 
@@ -70,8 +77,8 @@ def at(x: Tensor, *index: Tensor) -> Tensor:
 
 
 def learned_gradients(
-    grad: Tensor, lse: Tensor, delta: Tensor, q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int, scale: float,
-    wanted: list[bool],
+    grad: Tensor, lse: Tensor, delta: Tensor, q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int,
+    scale: float, wanted: list[bool],
 ) -> list[Tensor]:  # fmt: skip
     """Gradients of those tensors that the score looks up and that learn."""
     given: Any = (q, k, v, ARGUMENTS)

@@ -1,7 +1,7 @@
-"""Attention of a few queries: the tiles of keys that they need are cut into shares, which run beside each other.
+"""Attention of a few queries: the tiles of keys that they need are cut into shares, which run side by side.
 
-The heads of a group read the same keys, so their queries are the rows of one tile: row r is query r % Q of head
-r // Q of the group.
+The heads of a group read the same keys, so their queries are the rows of one tile: row r is query r % Q of
+head r // Q of the group.
 """
 
 import triton
@@ -30,7 +30,7 @@ def decode(
     E: tl.constexpr, W: tl.constexpr, EP: tl.constexpr, WP: tl.constexpr, M: tl.constexpr, N: tl.constexpr,
     PRECISION: tl.constexpr, TMA: tl.constexpr, FAST: tl.constexpr, SHARES: tl.constexpr,
 ):  # fmt: skip
-    """Sums of weighted values, parts [B, G, M, SHARES, W], highest scores and sums of weights [B, G, M, SHARES].
+    """Sums of weighted values [B, G, M, SHARES, W], highest scores and sums of weights [B, G, M, SHARES].
 
     A program is a share of the tiles that are needed, for a group of heads.
     """
@@ -66,8 +66,8 @@ def decode(
     else:
         for i in range(share, count_all_keys(runs), SHARES):
             acc, highest, total = attend(
-                acc, highest, total, queries, k_rows, v_rows, all_keys(i, runs), at_q, k_s, v_s, place, operands,
-                E, W, EP, WP, N, PRECISION, TMA, FAST, True,
+                acc, highest, total, queries, k_rows, v_rows, all_keys(i, runs), at_q, k_s, v_s, place,
+                operands, E, W, EP, WP, N, PRECISION, TMA, FAST, True,
             )  # fmt: skip
     rows = ((b * groups + g) * M + row) * SHARES + share
     tl.store(peaks + rows, highest)
@@ -81,7 +81,7 @@ def combine(
     parts, peaks, totals, out, lse, sinks, out_b, out_h, out_s, Q, heads, group,
     W: tl.constexpr, WP: tl.constexpr, M: tl.constexpr, SHARES: tl.constexpr,
 ):  # fmt: skip
-    """The result and its logarithms (as `forward` has them) from those of all shares; a program is a query."""
+    """`out` and `lse`, as `forward` has them, from those of all shares; a program is a query of a head."""
     i = tl.program_id(0) % Q
     b = tl.program_id(0) // Q // heads
     h = tl.program_id(0) // Q % heads

@@ -18,7 +18,7 @@ def are_few(q: Tensor, k: Tensor) -> bool:
 
 
 def shares(q: Tensor, groups: int, tiles: int) -> int:
-    """Into how many shares the tiles of keys are cut: enough to fill the device twice, of two tiles or more."""
+    """Into how many shares the tiles of keys are cut: to fill the device twice, of two tiles or more."""
     processors = torch.cuda.get_device_properties(q.device).multi_processor_count if q.is_cuda else 8
     wanted = min(triton.cdiv(2 * processors, groups), tiles // 2, 128)
     return triton.next_power_of_2(wanted + 1) // 2 if wanted > 1 else 1
@@ -37,7 +37,8 @@ def decoded(
     parts = q.new_empty(batch, groups, M, n, v.shape[3], dtype=torch.float32)
     size = widths(q, v, t._replace(M=M))
     decode[(n * batch * groups,)](
-        q, k, v, parts, peaks, totals, cap, dropout or None, seed, POINTERS, *q.stride()[:3], *k.stride()[:3], *v.stride()[:3],
+        q, k, v, parts, peaks, totals, cap, dropout or None, seed, POINTERS,
+        *q.stride()[:3], *k.stride()[:3], *v.stride()[:3],
         start, queries, keys, heads, heads // groups, scale, **size, SHARES=n,
     )  # fmt: skip
     combine[(queries * batch * heads,)](

@@ -76,7 +76,8 @@ def forward(
     q_b, q_h, q_s, k_b, k_h, k_s, v_b, v_h, v_s, out_b, out_h, out_s,
     start, Q, K, heads, group, scale,
     E: tl.constexpr, W: tl.constexpr, EP: tl.constexpr, WP: tl.constexpr, M: tl.constexpr, N: tl.constexpr,
-    PRECISION: tl.constexpr, TMA: tl.constexpr, FAST: tl.constexpr, ONE_LOOP: tl.constexpr, SPECIAL: tl.constexpr,
+    PRECISION: tl.constexpr, TMA: tl.constexpr, FAST: tl.constexpr,
+    ONE_LOOP: tl.constexpr, SPECIAL: tl.constexpr,
 ):  # fmt: skip
     """out [B, H, Q, W], and the logarithm to base 2 of the sum of powers that weighs it: lse [B, H, Q].
 
@@ -100,20 +101,21 @@ def forward(
     highest = tl.full([M], NOTHING, tl.float32)
     total = tl.zeros([M], tl.float32)
     runs = key_tiles(m, M, N, Q, K, start, b, h, operands)
-    for i in tl.range(0, count_all_keys(runs) if ONE_LOOP else count_tested_keys(runs), warp_specialize=SPECIAL):
+    steps = count_all_keys(runs) if ONE_LOOP else count_tested_keys(runs)
+    for i in tl.range(0, steps, warp_specialize=SPECIAL):
         n = all_keys(i, runs) if ONE_LOOP else tested_keys(i, runs)
         acc, highest, total = attend(
             acc, highest, total, queries, k_rows, v_rows, n, at_q, k_s, v_s, place, operands,
             E, W, EP, WP, N, PRECISION, TMA, FAST, True,
         )  # fmt: skip
     if WHOLE and not ONE_LOOP:
-        for i in range(0, count_whole_keys(runs)):
+        for i in range(count_whole_keys(runs)):
             acc, highest, total = attend(
-                acc, highest, total, queries, k_rows, v_rows, whole_keys(i, runs), at_q, k_s, v_s, place, operands,
-                E, W, EP, WP, N, PRECISION, TMA, FAST, False,
+                acc, highest, total, queries, k_rows, v_rows, whole_keys(i, runs), at_q, k_s, v_s, place,
+                operands, E, W, EP, WP, N, PRECISION, TMA, FAST, False,
             )  # fmt: skip
     if PICKED and not ONE_LOOP:
-        for i in range(0, count_picked_keys(runs)):
+        for i in range(count_picked_keys(runs)):
             n = picked_keys(i, runs)
             at_k = tl.minimum(n * N + tl.arange(0, N), K - 1)[None, :]
             if tl.max(picks(b, h, at_q, at_k, start, operands).to(tl.int32)) > 0:

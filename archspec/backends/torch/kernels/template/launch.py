@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import torch
 import triton
 from torch import Tensor
+from torch.utils import flop_counter
 
 from archspec.backends.torch.kernels.template.backward import backward_keys, backward_queries, row_sums
 from archspec.backends.torch.kernels.template.forward import forward
@@ -17,8 +18,8 @@ INTERPRETED = triton.knobs.runtime.interpret
 class Tiles(NamedTuple):
     """M queries by N keys in a tile, and how the compiler is to go about it.
 
-    `tma`: keys and values are read by the copy engine of sm_90 and later; `one_loop`: whole tiles are tested like
-    the others, so that there is one loop, whose loads `special` gives to a warp of their own.
+    `tma`: keys and values are read by the copy engine of sm_90 and later; `one_loop`: whole tiles are tested
+    like the others, so that there is one loop, whose loads `special` gives to a warp of their own.
     """
 
     M: int
@@ -159,8 +160,9 @@ def attention_backward(
     size = widths(q, v, t)
     grid = (triton.cdiv(queries, t.M) * batch * heads,)
     row_sums[grid](
-        out, grad, delta, *out.stride()[:3], *grad.stride()[:3], queries, heads, W=size["W"], WP=size["WP"], M=t.M
-    )
+        out, grad, delta, *out.stride()[:3], *grad.stride()[:3], queries, heads,
+        W=size["W"], WP=size["WP"], M=t.M,
+    )  # fmt: skip
     places = (*q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *grad.stride()[:3])
     numbers = (start, queries, keys, heads, heads // groups, scale)
     backward_queries[grid](
@@ -176,10 +178,9 @@ def attention_backward(
     found = [dq, dk, dv]
     if LEARNED:
         found += learned_gradients(grad, lse, delta, q, k, v, ARGUMENTS, start, scale, wanted)
-    if SUNK:
-        if wanted[SUNK_AT]:
-            weights = torch.exp2(sinks.float()[:, None] * 1.4426950408889634 - lse)
-            found.append(-(weights * delta).sum((0, 2)).to(sinks.dtype))
+    if SUNK and wanted[SUNK_AT]:
+        weights = torch.exp2(sinks.float()[:, None] * 1.4426950408889634 - lse)
+        found.append(-(weights * delta).sum((0, 2)).to(sinks.dtype))
     return found
 
 
@@ -217,16 +218,45 @@ def gradient(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, .
 attention_forward.register_autograd(gradient, setup_context=remember)
 
 
+def forward_flops(q: list[int], k: list[int], v: list[int], *_: Any, **__: Any) -> int:
+    """2 per multiply-add of all pairs, as FlopCounterMode counts torch's own attention; of shapes."""
+    return 2 * q[0] * q[1] * q[2] * k[2] * (q[3] + v[3])
+
+
+def backward_flops(*shapes: Any, **_: Any) -> int:
+    """Scores once more, then the gradients of weights, queries, keys and values."""
+    _, _, _, q, k, v = shapes[:6]
+    return 2 * q[0] * q[1] * q[2] * k[2] * (3 * q[3] + 2 * v[3])
+
+
+def counted(operation: Any, formula: Any) -> None:
+    """Tells FlopCounterMode, which a file that is imported twice has told already."""
+    if operation not in flop_counter.flop_registry:
+        flop_counter.register_flop_formula(operation)(formula)
+
+
+counted(torch.ops.archspec.NAME, forward_flops)
+counted(torch.ops.archspec.NAME_backward, backward_flops)
+
+
 def refuse(q: Tensor, k: Tensor, v: Tensor) -> None:
     """Raises ValueError for what the kernels cannot compute, before any of them starts."""
     if not q.is_cuda and not INTERPRETED:
-        raise ValueError(f"K001: Triton kernels run on a GPU, not on {q.device}: build with attention=sdpa or eager")
+        raise ValueError(f"K001: kernels run on a GPU, not on {q.device}: build with attention=sdpa or eager")
     if q.dtype not in FLOATS:
         raise ValueError(f"K002: attention of {q.dtype}: the kernels take float32, float16 and bfloat16")
-    if q.shape[1] % k.shape[1] or k.shape[:3] != v.shape[:3] or q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
+    batches, features = q.shape[0] == k.shape[0], q.shape[3] == k.shape[3]
+    if q.shape[1] % k.shape[1] or k.shape[:3] != v.shape[:3] or not (batches and features):
         raise ValueError(f"K003: q {[*q.shape]}, k {[*k.shape]} and v {[*v.shape]} do not fit together")
     if max(q.shape[3], v.shape[3]) > 256:
-        raise ValueError(f"K004: heads of {max(q.shape[3], v.shape[3])} features: the kernels hold 256 at most")
+        raise ValueError(f"K004: heads of {q.shape[3]} and {v.shape[3]} features: kernels hold 256 at most")
+
+
+def drawn(q: Tensor, rate: float) -> Tensor:
+    """A seed [1] from torch's generator of the device; without a rate of dropout nothing is drawn."""
+    if rate:
+        return torch.randint(2**62, (1,), device=q.device)
+    return torch.zeros(1, dtype=torch.int64, device=q.device)
 
 
 def attention(
@@ -237,7 +267,5 @@ def attention(
         q, k, v = (x.to(torch.get_autocast_dtype(q.device.type)) for x in (q, k, v))
     refuse(q, k, v)
     q, k, v = (x if x.stride(3) == 1 else x.contiguous() for x in (q, k, v))
-    if DROPPED:
-        seed = torch.randint(2**62, (1,), device=q.device) if dropout_p else q.new_zeros(1, dtype=torch.int64)
     CHECKS
     return attention_forward(q, k, v, CALL, start, q.shape[3] ** -0.5 if scale is None else scale)[0]

@@ -1,7 +1,7 @@
-"""Gradients of the tensors that a score looks up: what pairs give, summed over those that read the same element.
+"""Gradients of the tensors that a score looks up: what pairs give, summed over those that read one element.
 
-Weights are computed anew once more, in a kernel of its own: tensors that do not learn cost nothing. Each sum is
-one program's, in a fixed order; what programs found is summed by torch, in a fixed order too.
+Weights are computed anew once more, in a kernel of its own: tensors that do not learn cost nothing. Each sum
+is one program's, in a fixed order; what programs found is summed by torch, in a fixed order too.
 """
 
 import triton
@@ -10,12 +10,12 @@ import triton.language as tl
 from archspec.backends.torch.kernels.template.backward import sloped, thinned, weighed
 from archspec.backends.torch.kernels.template.rows import head, tile_rows
 from archspec.backends.torch.kernels.template.structure import (
-    BY_KEY,
     BY_DISTANCE,
-    DROPPED,
-    OPERANDS,
+    BY_KEY,
     BY_PAIR,
     BY_QUERY,
+    DROPPED,
+    OPERANDS,
     VARYING,
     all_keys,
     all_queries,
@@ -34,7 +34,7 @@ def along_diagonal(m, n, M, N, Q, K, start, b, h, operands):
     steps = tl.minimum(tl.cdiv(Q, M) - m, tl.cdiv(K, N) - n)
     first = steps
     last = 0
-    for i in range(0, steps):
+    for i in range(steps):
         if reaches(n + i, key_tiles(m + i, M, N, Q, K, start, b, h, operands)):
             first = tl.minimum(first, i)
             last = i + 1
@@ -50,10 +50,10 @@ def backward_score(
     PRECISION: tl.constexpr, TMA: tl.constexpr, FAST: tl.constexpr, LOOKUP: tl.constexpr,
     BY_QUERY: tl.constexpr, BY_KEY: tl.constexpr, BY_DISTANCE: tl.constexpr, BY_PAIR: tl.constexpr,
 ):  # fmt: skip
-    """What pairs give to one lookup of the score, summed over each query: `sums` is [B, H, Q]; over each key:
-    [B, H, K]; over distances within a diagonal of tiles: [B, H, programs, 2, N]; or as it is: [B, H, Q, K].
+    """What pairs give to one lookup of the score, in `sums`: of each query [B, H, Q], of each key [B, H, K], of
+    the distances in each diagonal of tiles [B, H, programs, 2, N], or of each pair [B, H, Q, K].
 
-    A program is a tile of queries, a tile of keys, a diagonal of tiles (N is M), or a tile of pairs, of a head.
+    A program is a tile of queries, of keys, a diagonal of tiles (N is M) or a tile of pairs, of a head.
     """
     own = tl.program_id(0) % programs
     b = tl.program_id(0) // programs // heads

@@ -47,7 +47,7 @@ def tile_rows(
 def write_rows(
     x, value, first, stride, length, E: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr
 ):
-    """Puts [ROWS, WIDTH] into rows first to first + ROWS of a matrix [length, E]; what lies beyond is left out."""
+    """Puts [ROWS, WIDTH] into rows from `first` on of a matrix [length, E], without what lies beyond."""
     row = tl.arange(0, ROWS)[:, None]
     column = tl.arange(0, WIDTH)[None, :]
     places = x + tl.full([], first, tl.int64) * stride + row * stride + column

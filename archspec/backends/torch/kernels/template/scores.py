@@ -7,7 +7,15 @@ of the cap may be the one of the hardware, which has 11 bits: as many as float16
 import triton
 import triton.language as tl
 
-from archspec.backends.torch.kernels.template.structure import CAPPED, PLAIN, SCORED, inside, score, visible
+from archspec.backends.torch.kernels.template.structure import (
+    CAPPED,
+    INSIDE,
+    PLAIN,
+    SCORED,
+    inside,
+    score,
+    visible,
+)
 
 
 @triton.jit
@@ -48,9 +56,9 @@ def to_base_2(scale):
 
 @triton.jit
 def counts(q, k, place, operands, TESTED: tl.constexpr):
-    """Which pairs of a tile count: those that the rule lets through, in whole tiles those that `inside` does."""
+    """Which pairs of a tile count: those that the rule lets through; in whole tiles, that `inside` does."""
     b, h, start, Q, K, heads, scale, cap, dropout, seed = place
-    if TESTED:
+    if TESTED or not INSIDE:
         return visible(b, h, q, k, start, operands)
     else:
         return inside(b, h, q, k, start, operands)
