@@ -108,16 +108,17 @@ def why(spec: Named, path: str) -> Origin:
     return views.why(graph, path, weight_map(loaded, graph) if has_hub else None)
 
 
-def source(spec: Named, *, attention: str = "sdpa") -> str:
+def source(spec: Named, *, attention: str = "sdpa", device: str = "cpu") -> str:
     """Python source of the model, which imports only torch. The same to the byte each time.
 
-    Raises UnsupportedError where something cannot be written.
+    `attention`: eager, sdpa, triton, which imports files of `kernels` too, or auto: what suits each attention
+    on the `device`, cpu or cuda. Raises UnsupportedError where something cannot be written.
     """
     loaded = load(spec)
-    return _source(loaded, lower(loaded), attention)
+    return _source(loaded, lower(loaded), attention, device)
 
 
-def _source(loaded: Spec, graph: Graph, attention: str) -> str:
+def _source(loaded: Spec, graph: Graph, attention: str, device: str) -> str:
     from archspec.backends.torch.emit import emit  # lazy: see above
     from archspec.views.resolved import digest  # lazy: see above
 
@@ -125,7 +126,7 @@ def _source(loaded: Spec, graph: Graph, attention: str) -> str:
     preset = f", preset {loaded.preset}" if loaded.preset else ""
     part = f", graph {loaded.graph}" if loaded.graph else ""
     provenance = f"{name}{preset}{part}, resolved sha256 {digest(loaded)}; archspec {VERSION}"
-    return emit(graph, attention=attention, provenance=provenance)
+    return emit(graph, attention=attention, device=device, provenance=provenance)
 
 
 def kernels(spec: Named) -> dict[str, str]:
@@ -139,11 +140,12 @@ def kernels(spec: Named) -> dict[str, str]:
 
 
 def build(
-    spec: Named, out: Path, *, attention: str = "sdpa", weights: Path | None = None, init: int | None = None
-) -> tuple[Path, ...]:
+    spec: Named, out: Path, *, attention: str = "sdpa", device: str = "cpu", weights: Path | None = None,
+    init: int | None = None,
+) -> tuple[Path, ...]:  # fmt: skip
     """Writes model.py, spec.resolved.yaml and, with `weights` or `init`, model.safetensors; gives the paths.
 
-    With attention="triton" the files of `kernels` stand beside them.
+    The files of `kernels` that the model imports stand beside them; `attention` and `device` as in `source`.
 
     `weights` is a checkpoint to take tensors from, `init` a seed to start them. All files appear, or none.
     Raises WeightsError where the checkpoint does not fit, ArchspecError F001 where `out` cannot be written.
@@ -151,8 +153,9 @@ def build(
     from archspec.atomic import new_directory  # lazy: see above
 
     loaded = load(spec)
-    texts = {"model.py": source(loaded, attention=attention), "spec.resolved.yaml": show(loaded, "resolved")}
-    texts |= kernels(loaded) if attention == "triton" else {}
+    text = source(loaded, attention=attention, device=device)
+    imported = {name: of for name, of in kernels(loaded).items() if f"from {name[:-3]} import" in text}
+    texts = {"model.py": text, "spec.resolved.yaml": show(loaded, "resolved"), **imported}
     tensors = _tensors(loaded, texts["model.py"], weights, init)
     with new_directory(out) as scratch:
         for name, text in texts.items():
@@ -181,7 +184,7 @@ def compile(
     attention: str = "sdpa", weights: Path | str | None = None, seed: int | None = None,
     dtype: torch.dtype | str | None = None,
 ) -> nn.Module:  # fmt: skip
-    """The model as an `nn.Module` in eval mode, made from exactly the text that `source` gives.
+    """The model as an `nn.Module` in eval mode, made from exactly the text that `source` gives here.
 
     It has that text as `source` and the graph as `graph`. It starts with `weights`, a checkpoint folder or
     file; else as the reference does, drawn from `seed`. Raises WeightsError where the checkpoint does not
@@ -189,9 +192,9 @@ def compile(
     """
     loaded = load(spec, preset=preset, overrides=overrides, graph=graph)
     lowered = lower(loaded)
-    text = _source(loaded, lowered, attention)
     with installed("torch"):
         from archspec import model  # lazy: as in `_tensors`
+    text = _source(loaded, lowered, attention, model.device())
     wanted = None if dtype is None else model.dtype_of(dtype)
     state = None if weights is None else model.read(loaded, lowered, Path(weights))
     module = model.make(text, lowered, state=state, seed=seed)

@@ -28,12 +28,17 @@ State = Mapping[str, Tensor]
 KERNELS = " import attention as "  # how emitted source imports a file of kernels
 
 
+def device() -> str:
+    """Where models run here: cuda where there is a GPU, else cpu."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def make(source: str, graph: Graph, *, state: State | None = None, seed: int | None = None) -> nn.Module:
     """The model in eval mode, with `source` and `graph` as attributes.
 
     Without `state` it starts as the reference does, drawn from `seed` or from torch's own generator.
     """
-    kernels = kernel_files(graph.root) if KERNELS in source else {}
+    kernels = kernel_files(graph.root) if KERNELS in source else None
     emitted = module_from_source(source, graph.name, kernels)
     kind: Callable[[], nn.Module] = getattr(emitted, emitted.__all__[0])
     with _Undrawn() if state is not None else seeded(seed):

@@ -109,7 +109,10 @@ class Account:
         from archspec.backends.torch.emit import emit  # lazy: what needs no run starts without it
         from archspec.backends.torch.fake.trace import Subject  # lazy: the same
 
-        return Subject(emit(self.graph, attention=self.question.attention), self.graph.name)
+        return Subject(
+            emit(self.graph, attention=self.question.attention, device=self.question.hardware),
+            self.graph.name,
+        )
 
     @cached_property
     def sizes(self) -> Sizes:

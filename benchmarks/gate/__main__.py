@@ -1,7 +1,7 @@
-"""`python -m benchmarks.gate` compiles generated kernels for devices that are not there, and says what came out.
+"""`python -m benchmarks.gate` compiles generated kernels for devices that are not there.
 
-Exit status 1 where a configuration that the kernels' table chooses does not compile, has no matrix instructions,
-takes more shared memory than there is, or touches local memory inside its loops.
+Exit status 1 where a configuration that the kernels' table chooses does not compile, has no matrix
+instructions, takes more shared memory than there is, or touches local memory inside its loops.
 """
 
 from __future__ import annotations
@@ -69,7 +69,11 @@ def compiled(
     with tempfile.TemporaryDirectory() as folder:
         texts = [written(job, Path(folder)) for job in named.values()]
         found = findings(
-            texts, python, workers, cache or Path(folder), lambda x: print(line(named[x["name"]], x), flush=True)
+            texts,
+            python,
+            workers,
+            cache or Path(folder),
+            lambda x: print(line(named[x["name"]], x), flush=True),
         )
     return [(named[x["name"]], x) for x in found]
 

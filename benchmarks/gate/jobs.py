@@ -24,7 +24,7 @@ WITHOUT_PRODUCTS = {"row_sums": "backward_queries", "combine": "decode"}  # with
 
 
 class Target(NamedTuple):
-    """A device: how Triton names it, its row in the table of tiles, and the shared memory of a program in bytes."""
+    """A device: how Triton names it, its row in the table of tiles, and a program's shared memory in bytes."""
 
     backend: tuple[str, int | str, int]
     row: int
@@ -63,7 +63,7 @@ def spelt(tiles: Any) -> str:
 
 
 class Generated(NamedTuple):
-    """A structure's file: its module, the text of its kernels alone, and the kernels with their parameters."""
+    """A structure's file: its module, the text of its kernels alone, and these with their parameters."""
 
     module: ModuleType
     text: str
@@ -104,7 +104,9 @@ def _first(node: ast.stmt) -> int:
 def _kernels(file: KernelFile) -> dict[str, dict[str, bool]]:
     """Functions that are launched: `name[grid](...)`."""
     tree = ast.parse(file.text)
-    called = [x.func.value for x in ast.walk(tree) if isinstance(x, ast.Call) and isinstance(x.func, ast.Subscript)]
+    called = [
+        x.func.value for x in ast.walk(tree) if isinstance(x, ast.Call) and isinstance(x.func, ast.Subscript)
+    ]
     launched = {x.id for x in called if isinstance(x, ast.Name)}
     functions = [x for x in tree.body if isinstance(x, ast.FunctionDef) and x.name in launched]
     return {x.name: {p.arg: p.annotation is not None for p in x.args.args} for x in functions}
@@ -135,8 +137,8 @@ def _tiles(*rows: tuple[Any, ...]) -> list[dict[str, Any]]:
 
 CANDIDATES = {
     "forward": _tiles(
-        (128, 128, 8, 2), (128, 64, 8, 3), (128, 64, 4, 3), (64, 128, 4, 2), (64, 64, 4, 3), (128, 128, 8, 2, True),
-        (128, 64, 8, 3, True), (128, 128, 4, 2, True, True, True), (128, 64, 4, 3, True, True, True),
+        (128, 128, 8, 2), (128, 64, 8, 3), (128, 64, 4, 3), (64, 128, 4, 2), (64, 64, 4, 3),
+        (128, 128, 8, 2, True), (128, 64, 8, 3, True), (128, 128, 4, 2, True, True, True), (128, 64, 4, 3, True, True, True),
     ),
     "backward_queries": _tiles(
         (128, 64, 8, 2), (64, 64, 4, 2), (128, 64, 8, 2, True), (64, 64, 4, 2, True),
@@ -163,7 +165,9 @@ def written(job: Job, folder: Path) -> dict[str, Any]:
     if job.kernel == "decode":
         fixed |= {"dropout": None} if "dropout" in types else {}
     steps = [step for x in given.tensors for step in x.steps]
-    aligned = [name for name, kind in types.items() if kind.startswith("*") or name[-2:] in ("_b", "_h", "_s")]
+    aligned = [
+        name for name, kind in types.items() if kind.startswith("*") or name[-2:] in ("_b", "_h", "_s")
+    ]
     return {
         "name": job.name, "file": str(path), "kernel": job.kernel, "target": TARGETS[job.target].backend,
         "signature": types | dict.fromkeys(fixed, "constexpr"), "constants": constants | fixed,
@@ -176,7 +180,9 @@ def _values(module: ModuleType, job: Job) -> dict[str, Any]:
     """What the file's own host code would compile for."""
     x = torch.empty(1, 1, 16, job.width, dtype=torch.bfloat16, device="meta")
     walks = {walk for _, walk, _ in getattr(module, "LOOKUPS", ())}
-    learned = {"LOOKUP": 0} | {f"BY_{word.upper()}": word in walks for word in ("query", "key", "distance", "pair")}
+    learned = {"LOOKUP": 0} | {
+        f"BY_{word.upper()}": word in walks for word in ("query", "key", "distance", "pair")
+    }
     hints = {"ONE_LOOP": job.tiles.one_loop, "SPECIAL": job.tiles.special, "SHARES": 16}
     fast = {"FAST": TARGETS[job.target].backend[0] == "cuda"}
     return {**learned, **hints, **module.widths(x, x, job.tiles), **fast}

@@ -1,13 +1,14 @@
 """Loops of machine code: which hold matrix instructions, and what touches local memory inside them.
 
-Reads the listing of `cuobjdump --dump-sass` and LLVM's assembly for amdgcn. Standard library only: this also runs
-in an environment that holds nothing but Triton.
+Reads the listing of `cuobjdump --dump-sass` and LLVM's assembly for amdgcn. Standard library only: this
+also runs in an environment that holds nothing but Triton.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 MATRIX = ("HGMMA", "HMMA", "UTCHMMA", "UTCMMA", "v_mfma")
@@ -59,7 +60,9 @@ def amdgcn(listing: str) -> list[Instruction]:
 
 def _of_amdgcn(at: int, text: str, places: dict[str, int]) -> Instruction:
     found = AMD_JUMP.match(text)
-    return Instruction(at, text, places.get(found[2]) if found else None, not text.startswith((*JUMPS[1:], *LEAVES)))
+    return Instruction(
+        at, text, places.get(found[2]) if found else None, not text.startswith((*JUMPS[1:], *LEAVES))
+    )
 
 
 def matrix_loops(code: Sequence[Instruction]) -> list[Loop]:
@@ -67,7 +70,10 @@ def matrix_loops(code: Sequence[Instruction]) -> list[Loop]:
     blocks = _blocks(code)
     with_matrix = [loop for loop in _loops(blocks) if _count(blocks, loop, MATRIX)]
     inner = [x for x in with_matrix if not any(y < x for y in with_matrix)]
-    return [Loop(sum(len(blocks[b].code) for b in x), *(_count(blocks, x, w) for w in (MATRIX, LOCAL))) for x in inner]
+    return [
+        Loop(sum(len(blocks[b].code) for b in x), *(_count(blocks, x, w) for w in (MATRIX, LOCAL)))
+        for x in inner
+    ]
 
 
 class _Block(NamedTuple):
@@ -78,7 +84,7 @@ class _Block(NamedTuple):
 def _blocks(code: Sequence[Instruction]) -> list[_Block]:
     """Runs of instructions without a jump into or out of their middle."""
     starts = {code[0].at, *(x.to for x in code if x.to is not None)} if code else set[int]()
-    starts |= {after.at for x, after in zip(code, code[1:], strict=False) if x.to is not None or not x.falls}
+    starts |= {after.at for x, after in pairwise(code) if x.to is not None or not x.falls}
     runs: list[list[Instruction]] = []
     for each in code:
         runs[len(runs) :] = [[]] if each.at in starts else []
@@ -95,7 +101,7 @@ def _next(last: Instruction, i: int, many: int, number: dict[int, int]) -> Itera
 
 
 def _loops(blocks: Sequence[_Block]) -> set[frozenset[int]]:
-    """Natural loops: from a block back to one that every way to it goes through; those with one head are one."""
+    """Natural loops: from a block back to one that every way to it goes through. Of one head: one loop."""
     before: list[list[int]] = [[] for _ in blocks]
     for i, block in enumerate(blocks):
         for to in block.to:

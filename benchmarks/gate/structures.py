@@ -30,7 +30,9 @@ STRUCTURES: dict[str, Description] = {
     "causal": _described("k <= q"),
     "window": _described("k <= q and q - k < w", {"w": 8}),
     "global": _described(
-        "(abs(q - k) <= w or t[b, q] or t[b, k]) and padding[b, k]", {"w": 8}, [Looked("t", 2, "bool"), PADDING]
+        "(abs(q - k) <= w or t[b, q] or t[b, k]) and padding[b, k]",
+        {"w": 8},
+        [Looked("t", 2, "bool"), PADDING],
     ),
     "chunk": _described("k <= q and q // c == k // c", {"c": 8}),
     "prefix": _described("k <= q or k < p", {"p": 8}),

@@ -7,7 +7,10 @@ from typing import Any
 
 from benchmarks.gate.jobs import TARGETS, WITHOUT_PRODUCTS, Job
 
-HEADER = f"{'configuration':66} {'regs':>4} {'shared':>7} {'stack':>5} {'matrix':>6} {'local':>5} {'s':>5}  verdict"
+COLUMNS = {"registers": 9, "shared": 7, "stack": 5, "matrix": 6, "local": 5}
+HEADER = " ".join(
+    [f"{'configuration':66}", *(f"{x:>{width}}" for x, width in COLUMNS.items()), "    s  verdict"]
+)
 
 
 def faults(job: Job, found: Mapping[str, Any]) -> list[str]:
@@ -31,8 +34,9 @@ def line(job: Job, found: Mapping[str, Any]) -> str:
     wrong = "; ".join(faults(job, found)) or "good"
     if "error" in found:
         return f"{job.name:66} {wrong}"
-    numbers = f"{found['registers']:4} {found['shared']:7} {found['stack']:5} {found['matrix']:6} {found['local']:5}"
-    return f"{job.name:66} {numbers} {found['seconds']:5.1f}  {wrong}{' (specialised)' if found['special'] else ''}"
+    numbers = " ".join(f"{found[x]:>{width}}" for x, width in COLUMNS.items())
+    special = " (specialised)" if found["special"] else ""
+    return f"{job.name:66} {numbers} {found['seconds']:5.1f}  {wrong}{special}"
 
 
 def summary(rows: Iterable[tuple[Job, Mapping[str, Any]]]) -> str:

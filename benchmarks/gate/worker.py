@@ -28,7 +28,8 @@ from benchmarks.gate.machine_code import amdgcn, matrix_loops, sass
 def module(path: str) -> Any:
     """A file of kernels, imported."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None, "a path of a Python file"
+    assert spec.loader is not None, "a path of a Python file"
     found = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = found
     spec.loader.exec_module(found)

@@ -5,50 +5,65 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-Report = Callable[[dict[str, Any]], None]
+Finding = dict[str, Any]
+Waiting = SimpleQueue[dict[str, Any]]
 
 
-def findings(jobs: Sequence[dict[str, Any]], python: str, workers: int, cache: Path, seen: Report) -> list[dict[str, Any]]:
+def findings(
+    jobs: Sequence[dict[str, Any]], python: str, workers: int, cache: Path, seen: Callable[[Finding], None]
+) -> list[Finding]:
     """What every job came to, in any order; `seen` is told of each at once.
 
     `python`: the interpreter of an environment with Triton. `cache`: where Triton keeps what it compiled.
     """
-    waiting: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    waiting: Waiting = SimpleQueue()
     for job in jobs:
         waiting.put(job)
+
+    def work() -> list[Finding]:
+        found: list[Finding] = []
+        for each in _answers(waiting, python, cache):
+            seen(each)
+            found.append(each)
+        return found
+
     with ThreadPoolExecutor(workers) as pool:
-        runs = [pool.submit(_work, waiting, python, cache, seen) for _ in range(workers)]
+        runs = [pool.submit(work) for _ in range(workers)]
         return [found for run in runs for found in run.result()]
 
 
-def _work(waiting: SimpleQueue[dict[str, Any]], python: str, cache: Path, seen: Report) -> list[dict[str, Any]]:
-    """One process, which gets a job when it has answered the one before."""
-    out: list[dict[str, Any]] = []
-    while True:
+def _answers(waiting: Waiting, python: str, cache: Path) -> Iterator[Finding]:
+    """Of one process after the other: the compiler is C++, and may end its own."""
+    while not waiting.empty():
         with _process(python, cache) as process:
-            assert process.stdin is not None and process.stdout is not None, "both are pipes"
-            while True:
-                try:
-                    job = waiting.get_nowait()
-                except Empty:
-                    process.stdin.close()
-                    return out
-                process.stdin.write(json.dumps(job) + "\n")
-                process.stdin.flush()
-                answer = process.stdout.readline()
-                # The compiler is C++ and may end its process: then there is no answer, and the next job has a new one.
-                found = json.loads(answer) if answer else {"name": job["name"], "error": "the compiler crashed"}
-                out.append(found)
-                seen(found)
-                if not answer:
+            while (found := _answer(process, waiting)) is not None:
+                yield found
+                if process.poll() is not None:
                     break
+
+
+def _answer(process: subprocess.Popen[str], waiting: Waiting) -> Finding | None:
+    """What the next job came to; None where none is left, which ends the process."""
+    assert process.stdin is not None, "a pipe"
+    assert process.stdout is not None, "a pipe"
+    try:
+        job = waiting.get_nowait()
+    except Empty:
+        process.stdin.close()
+        return None
+    process.stdin.write(json.dumps(job) + "\n")
+    process.stdin.flush()
+    if answer := process.stdout.readline():
+        return json.loads(answer)
+    process.wait()
+    return {"name": job["name"], "error": f"the compiler ended with status {process.returncode}"}
 
 
 def _process(python: str, cache: Path) -> subprocess.Popen[str]:

@@ -67,8 +67,9 @@ class Case:
         return replace(self, Q=queries, K=length, numbers=numbers, **sizes)
 
     def ragged(self) -> Case:
-        """To be checked: no tile divides 1,000."""
-        return self.sized(1000, B=1)
+        """To be checked: no tile divides 1,000. Few queries keep their batch, which decides into how many shares
+        keys are cut."""
+        return self.sized(1000, B=self.B if self.decodes else 1)
 
     def tiny(self) -> Case:
         """For the interpreter, where every tile counts."""
@@ -78,7 +79,7 @@ class Case:
 
 DISTANCE = "table[h, max(min(k - q, d), 0 - d) + d]"
 WINDOW = "k <= q and q - k < w"
-GLOBAL = "(abs(q - k) <= w or t[b, q] or t[b, k]) and padding[b, k]"
+GLOBAL = "(abs(q - k) <= w or tokens[b, q] or tokens[b, k]) and padding[b, k]"
 TOKENS, KEYS = Table(("b", "k"), "tokens"), Table(("b", "k"), "padding")
 D64 = {"H": 32, "G": 32, "E": 64, "W": 64}
 GROUPED = {"H": 32, "G": 8}
@@ -97,7 +98,7 @@ _ALL = [
     Case("window 1k sinks d64", WINDOW, numbers={"w": 1024}, B=2, H=64, G=8, E=64, W=64, sunk=True, tunes=True),
     Case("prefix 2k d128", "k <= q or k < p", numbers={"p": 2048}, B=2, **GROUPED),
     Case("chunks 4k of 16k d128", "k <= q and q // c == k // c", numbers={"c": 4096}, Q=16384, K=16384, **GROUPED),
-    Case("global tokens d64", GLOBAL, numbers={"w": 256}, tables={"t": TOKENS, "padding": KEYS},
+    Case("global tokens d64", GLOBAL, numbers={"w": 256}, tables={"tokens": TOKENS, "padding": KEYS},
          B=4, H=12, G=12, E=64, W=64, tunes=True),
     Case("documents d128 16k", "k <= q and doc[b, q] == doc[b, k]", tables={"doc": Table(("b", "k"), "documents")},
          Q=16384, K=16384, **GROUPED),

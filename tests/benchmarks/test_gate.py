@@ -90,8 +90,8 @@ def test_the_summary_counts():
 
 
 def test_tiles_too_large_are_seen(tmp_path: Path):
-    """Compiled: 128 x 128 pairs for 4 warps do not fit into registers, nor their tiles into a consumer's memory."""
-    tiles = generated("causal").module.Tiles(128, 128, 4, 2)
+    """Results of 128 rows are too many for the registers of 4 warps, 4 stages for the shared memory of a consumer."""
+    tiles = generated("causal").module.Tiles(128, 64, 4, 4)
     large = Job("causal", "forward", "sm_86", 128, tiles, chosen=True)
     (found,) = findings([written(large, tmp_path)], sys.executable, 1, tmp_path, lambda _: None)
     assert [x.partition(" ")[2][:9] for x in faults(large, found)] == ["bytes of ", "accesses "]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -13,13 +13,17 @@ from msgspec import Struct
 from archspec.backends.torch.mask_rules import is_causal
 from archspec.dims.expr import Expr, write
 from archspec.errors import Diagnostic, UnsupportedError, did_you_mean
-from archspec.ir.graph import Value
+from archspec.ir.graph import Apply, Graph, Value, walk
 from archspec.ir.ops.attention import Attention
 from archspec.ir.tiles.plan import plan
 
 Kind = Literal["capped", "short", "narrow", "scored", "masked", "plain"]
 
 FEW = 128  # keys: one tile or two, whatever the mask
+
+IMPLEMENTATIONS = ("auto", "eager", "sdpa", "triton")
+Pick = Callable[[Attention, Sequence[Value | None]], str]
+"""Which implementation computes an attention with these operands."""
 
 TABLE = Path(__file__).parent / "choices.yaml"
 
@@ -38,6 +42,47 @@ class Choice(Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def _table() -> dict[str, dict[Kind, Choice]]:
     return msgspec.yaml.decode(TABLE.read_bytes(), type=dict[str, dict[Kind, Choice]])
+
+
+def picker(attention: str, device: str) -> Pick:
+    """The implementation itself, or with `auto` what suits each attention on the device.
+
+    Raises UnsupportedError U001 for an unknown implementation, U005 for an unknown device.
+    """
+    if attention not in IMPLEMENTATIONS:
+        hint = did_you_mean(attention, IMPLEMENTATIONS) or f"one of: {', '.join(IMPLEMENTATIONS)}"
+        raise UnsupportedError(Diagnostic("U001", f"no attention implementation '{attention}'", None, hint))
+    if attention == "auto":
+        return lambda op, inputs: choice(op, inputs, device).use
+    return lambda op, inputs: attention
+
+
+class Picked(Struct, frozen=True):
+    """What `auto` picks for an attention that runs so many times; `rule` says which pairs count."""
+
+    path: str
+    runs: int
+    rule: str
+    choice: Choice
+
+    def __str__(self) -> str:
+        often = f" × {self.runs}" if self.runs > 1 else ""
+        return f"{self.choice.use} in {self.path}{often}, where {self.rule}: {self.choice.why}"
+
+
+def choices(graph: Graph, device: str) -> tuple[Picked, ...]:
+    """What `auto` picks for each attention; those that only numbers tell apart are one.
+
+    Raises UnsupportedError U005.
+    """
+    found: dict[tuple[str, str, Choice], int] = {}
+    for path, region, runs in walk(graph.root):
+        for node in region.nodes:
+            if isinstance(node, Apply) and isinstance(node.op, Attention):
+                rule = "all pairs count" if node.op.mask is None else write(node.op.mask)
+                key = path or "model", rule, choice(node.op, node.inputs, device)
+                found[key] = found.get(key, 0) + runs
+    return tuple(Picked(path, runs, rule, picked) for (path, rule, picked), runs in found.items())
 
 
 def choice(op: Attention, inputs: Sequence[Value | None], device: str) -> Choice:

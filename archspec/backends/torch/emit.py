@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
+from archspec.backends.torch.choice import Picked, choices, picker
 from archspec.backends.torch.copied import runtime_source, with_needed
 from archspec.backends.torch.forward import shape_text
 from archspec.backends.torch.layout import docstring
@@ -27,17 +28,16 @@ STANDARD = {"math": "import math", "re": "import re", "Callable": "from collecti
 TYPING = ("Any", "NamedTuple")
 
 
-def emit(graph: Graph, *, attention: str = "sdpa", provenance: str = "") -> str:
+def emit(graph: Graph, *, attention: str = "sdpa", device: str = "cpu", provenance: str = "") -> str:
     """Python source of the model: torch is all it imports, and for `triton` the files of `kernel_files`.
 
-    `attention`: `eager`, `sdpa` or `triton`. `provenance`: where the spec came from, for the head of it.
+    `attention`: `eager`, `sdpa`, `triton`, or `auto`, which picks what suits each attention on the `device`,
+    cpu or cuda. `provenance`: where the spec came from, for the head of the file.
     Raises `UnsupportedError` with what cannot be written and why.
     """
-    if attention == "triton":
-        chosen = attend_by_kernels(graph.root)
-    else:
-        chosen = choose_attention(graph.root, attention)
-    root = run_in_pieces(contract_outer(project_rows(chosen)))
+    pick = picker(attention, device)
+    root = choose_attention(attend_by_kernels(graph.root, pick), pick)
+    root = run_in_pieces(contract_outer(project_rows(root)))
     root = feed_layers(trimmed(merge_moves(index_axes(hoist(root)))))
     model = Model.of(graph, root)
     several = {component: [*places.values()] for component, places in model.classes.several.items()}
@@ -45,7 +45,8 @@ def emit(graph: Graph, *, attention: str = "sdpa", provenance: str = "") -> str:
     if ambiguous:
         model = Model.of(graph, root, frozenset(ambiguous))
     code = _code(model)
-    head = docstring(_heading(model, attention, provenance), 0)
+    picked = choices(graph, device) if attention == "auto" else ()
+    head = docstring(_heading(model, f"auto for {device}" if picked else attention, provenance, picked), 0)
     return (
         "\n".join([*head, "", *_imports(code), *_kernels(model), "", f'__all__ = ["{model.name}"]', *code])
         + "\n"
@@ -86,12 +87,13 @@ def _kernels(model: Model) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _heading(model: Model, attention: str, provenance: str) -> list[str]:
+def _heading(model: Model, attention: str, provenance: str, picked: Sequence[Picked]) -> list[str]:
     graph = model.graph
     title = f"{model.name}: {_uncapitalised(graph.summary)}" if graph.summary else f"{model.name}."
     lines = [*title.splitlines(), ""]
     lines += [f"Source   {line}" for line in graph.source.splitlines()]
     lines.append(f"Spec     {provenance or graph.name}; attention={attention}")
+    lines += [f"         {each}" for each in picked]
     lines.append(f"Size     {parameter_count(graph):,} parameters")
     past = (
         f"; {graph.stream} grows while decoding, past = tokens already in the cache" if graph.stream else ""

@@ -201,7 +201,7 @@ class Engine:
         elif node.name in ("split", "unbind"):
             found: list[Tensor | None] = [joined(node, _filled(node, grads), operands[0])]
         else:
-            found = list(gradients(node, grads[0], operands))
+            found = list(gradients(node, grads, operands))
         for i, x in enumerate(
             operands
         ):  # one after the other: what is cast is gone before the next is summed

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from archspec.backends.torch.fake import dtypes, functions, layout
-from archspec.backends.torch.fake.custom import Operations
+from archspec.backends.torch.fake.custom import FlopFormulas, Operations
+from archspec.backends.torch.fake.kernels import cuda_on_shapes, triton_on_shapes
 from archspec.backends.torch.fake.layers import CLASSES
 from archspec.backends.torch.fake.registry import function_named
 from archspec.backends.torch.fake.run import current
@@ -37,14 +38,16 @@ def _module(name: str, **content: Any) -> ModuleType:
     return found
 
 
-def torch_on_shapes() -> ModuleType:
-    """One for each source: what it defines among `torch.ops` is its own."""
-    torch, f, operations = Functions("torch"), Functions("torch.nn.functional"), Operations()
+def torch_on_shapes(*, inside: bool = False) -> ModuleType:
+    """One for each source: what it defines among `torch.ops` is its own. `inside`: see `CustomOp`."""
+    torch, f, operations = Functions("torch"), Functions("torch.nn.functional"), Operations(inside=inside)
     again = _module("torch.utils.checkpoint", checkpoint=function_named("checkpoint"))
     torch.__dict__.update(
         dtypes.DTYPES, Tensor=Tensor, device=object, dtype=dtypes.DType, no_grad=Skipped, ops=operations,
         nn=_module("torch.nn", **CLASSES, functional=f, init=ModuleType("torch.nn.init")),
-        utils=_module("torch.utils", checkpoint=again),
+        utils=_module("torch.utils", checkpoint=again, flop_counter=FlopFormulas()),
+        cuda=cuda_on_shapes(), version=SimpleNamespace(hip=None), backends=_backends(),
+        is_autocast_enabled=lambda _: current().autocast is not None, get_autocast_dtype=lambda _: current().autocast,
         library=_module("torch.library", custom_op=operations.define),
         compiler=_module("torch.compiler", is_compiling=lambda: False, is_exporting=lambda: False),
         finfo=_finfo, promote_types=dtypes.promote, is_grad_enabled=lambda: current().grad,
@@ -62,23 +65,37 @@ def _broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     return layout.broadcast(*map(tuple, shapes))
 
 
-def _importer(torch: ModuleType) -> Callable[..., ModuleType]:
+def _backends() -> SimpleNamespace:
+    return SimpleNamespace(cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=False)))
+
+
+def _importer(known: Mapping[str, ModuleType]) -> Callable[..., ModuleType]:
     """`import torch.nn.functional as F` asks for `torch`, and reads the rest off it."""
 
     def load(
         name: str, scope: Mapping[str, object] | None = None, local: Mapping[str, object] | None = None,
         wanted: Sequence[str] = (), level: int = 0,
     ) -> ModuleType:  # fmt: skip
-        if name.partition(".")[0] != "torch":
+        top, *inner = name.split(".")
+        if top not in known:
             return __import__(name, scope, local, wanted, level)
-        return torch if not wanted or name == "torch" else getattr(torch, name.removeprefix("torch."))
+        found = known[top]
+        for part in inner if wanted else ():
+            found = getattr(found, part)
+        return found
 
     return load
 
 
-def imported(source: str, name: str) -> dict[str, Any]:
-    """What emitted source defines, where its torch is this one."""
-    own = {**vars(builtins), "__import__": _importer(torch_on_shapes())}
+def imported(source: str, name: str, beside: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What emitted source defines, where its torch is this one. `beside`: files of kernels that it imports."""
+    kernels = {"torch": torch_on_shapes(inside=True), "triton": triton_on_shapes()}
+    known = {other: _module(other, **_run(text, other, kernels)) for other, text in (beside or {}).items()}
+    return _run(source, name, {"torch": torch_on_shapes(), **known})
+
+
+def _run(source: str, name: str, known: Mapping[str, ModuleType]) -> dict[str, Any]:
+    own = {**vars(builtins), "__import__": _importer(known)}
     scope: dict[str, Any] = {"__builtins__": own, "__name__": name}
     exec(compile(source, f"<{name}>", "exec", dont_inherit=True), scope)
     return scope

@@ -80,8 +80,19 @@ class Tensor:
     def size(self, axis: int | None = None) -> Any:
         return self.shape if axis is None else self.shape[axis]
 
-    def stride(self) -> Ints:
-        return self.strides
+    def stride(self, axis: int | None = None) -> Any:
+        return self.strides if axis is None else self.strides[axis]
+
+    def element_size(self) -> int:
+        return self.dtype.itemsize
+
+    def data_ptr(self) -> int:
+        """Allocations begin at multiples of more than any kernel asks for."""
+        return 0
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.type == "cuda"
 
     def is_contiguous(self) -> bool:
         return layout.is_contiguous(self.shape, self.strides)
@@ -162,6 +173,8 @@ for _method, _name in {
     setattr(Tensor, f"__r{_method}__", _operator(_name, swapped=True))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Tensor, f"__{_name}__", _operator(_name))
+for _method in ("add", "sub", "mul"):
+    setattr(Tensor, f"__i{_method}__", _operator(f"{_method}_"))
 Tensor.__hash__ = object.__hash__  # which a class with its own `==` loses
 for _method, _name in {"neg": "neg", "abs": "abs", "invert": "bitwise_not"}.items():
     setattr(Tensor, f"__{_method}__", _unary(_name))

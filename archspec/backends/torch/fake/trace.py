@@ -42,10 +42,15 @@ class Subject:
     where a shape depends on data.
     """
 
-    def __init__(self, source: str, name: str, *, repeats: bool = True) -> None:
-        """`repeats`: layers that are alike run once, and what they did is taken for the others."""
+    def __init__(
+        self, source: str, name: str, kernels: Mapping[str, str] | None = None, *, repeats: bool = True
+    ) -> None:
+        """`kernels`: the files of kernels that the source imports, by their modules' names.
+
+        `repeats`: layers that are alike run once, and what they did is taken for the others.
+        """
         self.name, self._repeats = name, repeats
-        self._scope = imported(source, name)
+        self._scope = imported(source, name, kernels)
         self._models = dict[tuple[str, Adapters | None], Made]()
         self._kinds = dict[Any, int]()
 

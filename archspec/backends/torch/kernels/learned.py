@@ -98,8 +98,8 @@ def places_function(given: Description) -> Iterator[list[str]]:
     at = {t.word: 3 + i for i, t in enumerate(given.tensors)}
     rows = ", ".join(f'({at[x.word]}, "{x.walk}", "{x.axes}")' for x in found)
     yield [
-        "# What the score looks up: which operand it is, which pairs read one element, and its axes where it is",
-        "# read at places alone.",
+        "# What the score looks up: which operand it is, which pairs read one element, and its axes where",
+        "# it is read at places alone.",
         f"LOOKUPS = ({rows},)",
     ]
     words = [t.word for t in given.tensors] + [word for word, _ in given.numbers]
@@ -140,7 +140,7 @@ def _code(expr: Expr) -> Code:
         case Call(function="min" | "max" as function, args=args):
             return _extreme(function, args)
         case Index(base=Name(id=word), items=items):
-            return Code(f"at({', '.join((word, *(_code(x).text for x in items)))})")
+            return Code(f"elements({', '.join((word, *(_code(x).text for x in items)))})")
         case _:
             raise ValueError(f"'{write(expr)}' is no place of a tensor")
 

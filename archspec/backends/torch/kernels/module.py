@@ -28,8 +28,8 @@ EXTRAS = {
 }
 HEAD = (
     "from typing import Any, NamedTuple", "", "import torch",
-    "import torch.nn.functional as F", "import triton", "import triton.language as tl", "from torch import Tensor",
-    "from torch.utils import flop_counter", "", '__all__ = ["attention"]',
+    "import torch.nn.functional as F", "import triton", "import triton.language as tl",
+    "from torch import Tensor", "from torch.utils import flop_counter", "", '__all__ = ["attention"]',
 )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def flags(given: Description) -> dict[str, bool]:
         "WHOLE": any(x == "whole" for x, _ in groups),
         "INSIDE": any(x == "whole" and mask is not None for x, mask in groups),
         "PICKED": any(x == "picked" for x, _ in groups),
-        "BUSY": any(x == "picked" for x, _ in groups) or _looks_up_pairs(given),
+        "BUSY": given.dropped or any(x == "picked" for x, _ in groups) or _looks_up_pairs(given),
     }
 
 
@@ -117,10 +117,15 @@ def _lists(given: Description, decided: Mapping[str, bool]) -> dict[str, list[st
         "DOCUMENTATION": [_documentation(given)],
         "CHECKS": [],
         "ARGUMENTS": [x.partition(":")[0] for x in (*typed, *drops)],
-        "CALL": [*(x.partition(":")[0] for x in typed), *(["dropout_p", "drawn(q, dropout_p)"] if drops else [])],
+        "CALL": [*(x.partition(":")[0] for x in typed), *_dropped(drops)],
         "LOOKED": [*(t.word for t in given.tensors), *own],
         "SUNK_AT": [str(3 + len(tensors) + len(numbers))],
     }
+
+
+def _dropped(drops: list[str]) -> list[str]:
+    """What the operation is handed for dropout."""
+    return ["dropout_p", "drawn(q, dropout_p)"] if drops else []
 
 
 @cache

@@ -35,7 +35,7 @@ def _taken() -> frozenset[str]:
     parsed = [("\n".join(lines), ast.parse("\n".join(lines)).body[0]) for lines in templates()]
     outer = {word for _, node in parsed for word in _bound([node])}
     inner = {word for text, node in parsed if _LISTS.search(text) for word in _bound(ast.walk(node))}
-    return _FUNCTIONS | outer | inner | {"tl", "triton", "torch", "Tensor", "Any", "NamedTuple"}
+    return _FUNCTIONS | outer | inner | {"tl", "triton", "torch", "F", "Tensor", "Any", "NamedTuple"}
 
 
 def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:

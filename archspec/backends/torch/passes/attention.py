@@ -9,6 +9,7 @@ from itertools import chain, count
 
 from msgspec import structs
 
+from archspec.backends.torch.choice import Pick
 from archspec.backends.torch.dialect import Attend, Mask, MaskedBias, Score, SinkBias
 from archspec.backends.torch.mask_rules import conjuncts, goes_by_blocks, is_causal, may_be_absent, may_lack
 from archspec.backends.torch.walk import map_regions
@@ -22,21 +23,13 @@ from archspec.ir.ops.elementwise import Arith
 from archspec.ir.ops.shape import Pad
 from archspec.ir.ops.source import Cast
 
-IMPLEMENTATIONS = ("eager", "sdpa")
 
-
-def choose_attention(root: Region, implementation: str) -> Region:
+def choose_attention(root: Region, pick: Pick) -> Region:
     """Afterwards no `Attention` is left: each is a `Mask`, a `Score`, a `MaskedBias` of both, an `Attend`.
 
-    Raises `UnsupportedError` U001 for an unknown implementation, U002 for what one cannot compute.
+    `pick` says how each is computed. Raises `UnsupportedError` U002 for what an implementation cannot do.
     """
-    if implementation not in IMPLEMENTATIONS:
-        message, hint = (
-            f"no attention implementation '{implementation}'",
-            f"one of: {', '.join(IMPLEMENTATIONS)}",
-        )
-        raise UnsupportedError(Diagnostic("U001", message, None, hint))
-    root = map_regions(root, lambda region: _rewrite(region, implementation))
+    root = map_regions(root, lambda region: _rewrite(region, pick))
     return map_regions(root, _all_in_blocks) if _some_in_blocks(root) else root
 
 
@@ -52,17 +45,19 @@ def _all_in_blocks(region: Region) -> Region:
 
 
 def _in_blocks(node: Node) -> Node:
-    if not isinstance(node, Apply) or not isinstance(node.op, Attend) or node.op.biased or node.op.chosen:
+    if not isinstance(node, Apply) or not isinstance(node.op, Attend):
+        return node
+    if node.op.implementation != "sdpa" or node.op.biased or node.op.chosen:
         return node
     return replace(node, op=structs.replace(node.op, blocks=True))
 
 
-def _rewrite(region: Region, implementation: str) -> Region:
+def _rewrite(region: Region, pick: Pick) -> Region:
     nodes: list[Node] = []
     taken = {v.name for v in region.inputs} | {v.name for node in region.nodes for v in node.outputs}
     for node in region.nodes:
         if isinstance(node, Apply) and isinstance(node.op, Attention):
-            nodes += _expand(node, node.op, implementation, taken)
+            nodes += _expand(node, node.op, pick(node.op, node.inputs), taken)
         else:
             nodes.append(node)
     return replace(region, nodes=tuple(nodes))
@@ -193,5 +188,5 @@ def fresh(hint: str, taken: set[str]) -> str:
 def _check(node: Apply, op: Attention, implementation: str) -> None:
     if implementation == "sdpa" and op.softcap is not None:
         message = "attention=sdpa cannot cap scores: F.scaled_dot_product_attention has no softcap"
-        hint = "ask for attention=eager (--attention eager)"
+        hint = "ask for attention=eager, triton on a GPU, or auto, which picks for each layer"
         raise UnsupportedError(Diagnostic("U002", message, node.span, hint))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import lru_cache
 from types import ModuleType
@@ -26,12 +26,12 @@ Call: TypeAlias = Callable[[Operands], Tensor]
 
 
 @contextmanager
-def poisoned() -> Iterator[None]:
+def poisoned() -> Generator[None]:
     """Memory that is not written is NaN: torch fills it in its deterministic mode."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         assert torch.empty(3).isnan().all()
-        with np.errstate(over="ignore"):  # powers of pairs that do not count
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what does not count
             yield
     finally:
         torch.use_deterministic_algorithms(False)
@@ -45,7 +45,12 @@ def _loaded(file: KernelFile) -> ModuleType:
 def loaded(file: KernelFile, M: int, N: int) -> Any:
     """The module of a file, with tiles of M queries and N keys."""
     module = _loaded(file)
-    vars(module)["tiles"] = lambda *_: vars(module)["Tiles"](M, N)
+    chosen = vars(module)["Tiles"](M, N)
+
+    def tiles(*_: object) -> Any:
+        return chosen
+
+    vars(module)["tiles"] = tiles
     return module
 
 

@@ -1,8 +1,8 @@
 """Triton's interpreter: kernels run on a CPU, operation by operation, in numpy.
 
-tests/conftest.py sets TRITON_INTERPRET before anything imports triton; a process either interprets or compiles.
-Importing this module repairs what the interpreter gets wrong with bfloat16, which it holds as 16 bits of a whole
-number: products of matrices multiply these (triton issue 11584), and casts from float32 cut instead of rounding.
+tests/conftest.py sets TRITON_INTERPRET before anything imports triton; a process interprets or compiles,
+never both. Importing this module repairs what the interpreter gets wrong with bfloat16, held as bits of a
+whole number: products of matrices multiply these (triton issue 11584), casts from float32 do not round.
 """
 
 from __future__ import annotations

@@ -75,6 +75,8 @@ def _family(name: str, tables: Mapping[str, Table] | None = None, **numbers: int
 
 
 KEYS = Table(("b", "k"))
+SLOPES = Table(("h",), "float")
+NO_BIAS = Table(("b", "h", "q", "k"), "float", optional=True, absent=True)
 TWO_ROWS = Shape(B=2, H=1, G=1, Q=41, K=41)
 DISTANCE = "table[h, max(min(k - q, r), -r) + r]"
 
@@ -108,11 +110,11 @@ STRUCTURES = {
     "cross lengths": Structure(FAMILIES["window"], {"w": 18}, shape=Shape(Q=21, K=53, start=32)),
     "more queries": Structure("abs(q - k) <= w", {"w": 30}, shape=Shape(Q=50, K=19)),
     "before the first key": Structure("q // c == k // c", {"c": 6}, shape=Shape(Q=40, K=28, start=-11)),
-    "ALiBi": Structure("k <= q", {}, {"slopes": Table(("h",), "float")}, "slopes[h] * (k - q)"),
+    "ALiBi": Structure("k <= q", {}, {"slopes": SLOPES}, "slopes[h] * (k - q)"),
     "slopes of places": Structure(
         "k <= q and t[b, k]",
         {},
-        {"t": KEYS, "slopes": Table(("h",), "float"), "at": Table(("b", "k"), "int", most=40)},
+        {"t": KEYS, "slopes": SLOPES, "at": Table(("b", "k"), "int", most=40)},
         "slopes[h] * at[b, k]",
     ),
     "by distance": Structure(None, {"r": 7}, {"table": Table(("h", 15), "float")}, DISTANCE),
@@ -123,15 +125,13 @@ STRUCTURES = {
     "bias, given": Structure(
         "k <= q", {}, {"bias": Table(("b", "h", "q", "k"), "float", optional=True)}, "bias[b, h, q, k]"
     ),
-    "bias, not given": Structure(
-        "k <= q", {}, {"bias": Table(("b", "h", "q", "k"), "float", optional=True, absent=True)}, "bias[b, h, q, k]"
-    ),
+    "bias, not given": Structure("k <= q", {}, {"bias": NO_BIAS}, "bias[b, h, q, k]"),
     "bias with a window": Structure(
         "abs(q - k) <= w", {"w": 9}, {"bias": Table((1, "h", "q", "k"), "float")}, "bias[b, h, q, k] * 0.5"
     ),
     "capped": Structure("k <= q", cap=1.5),
     "capped, with a bias": Structure(
-        "k <= q and t[b, k]", {}, {"t": KEYS, "slopes": Table(("h",), "float")}, "slopes[h] * (k - q)", cap=2.0
+        "k <= q and t[b, k]", {}, {"t": KEYS, "slopes": SLOPES}, "slopes[h] * (k - q)", cap=2.0
     ),
     "sunk": Structure("k <= q and q - k < w", {"w": 12}, sunk=True),
     "sunk, with data": _family("global by data", {"t": KEYS, "s": KEYS}, w=4),

@@ -39,8 +39,8 @@ TESTS = st.recursive(
 )
 PLACES = st.fixed_dictionaries(
     {
-        "q": st.integers(-20, 40), "start": st.integers(-20, 20), "w": st.integers(-9, 9), "k": st.integers(0, 40),
-        "h": st.integers(0, 3), "N": st.integers(1, 9), "d": st.integers(1, 9),
+        "q": st.integers(-20, 40), "start": st.integers(-20, 20), "w": st.integers(-9, 9),
+        "k": st.integers(0, 40), "h": st.integers(0, 3), "N": st.integers(1, 9), "d": st.integers(1, 9),
     }
 )  # fmt: skip
 

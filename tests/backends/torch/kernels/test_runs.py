@@ -1,4 +1,4 @@
-"""The tiles that generated functions count are the plan's, each once and in its group, in Triton's arithmetic."""
+"""The tiles that generated functions count are the plan's: each once, in its group, in Triton's numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated device functions run by Python on scalars, with whole numbers that divide as Triton's do: towards 0."""
+"""Generated device functions run by Python, with whole numbers that divide as Triton's do: towards 0."""
 
 from __future__ import annotations
 
@@ -72,13 +72,25 @@ def _cdiv(a: int, b: int) -> Whole:
     return Whole(a) + (b - 1) if b == 1 else (Whole(a) + (b - 1)) // b
 
 
+def _minimum(a: int, b: int) -> Whole:
+    return Whole(min(a, b))
+
+
+def _maximum(a: int, b: int) -> Whole:
+    return Whole(max(a, b))
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
 LANGUAGE = SimpleNamespace(
-    minimum=lambda a, b: Whole(min(a, b)),
-    maximum=lambda a, b: Whole(max(a, b)),
+    minimum=_minimum,
+    maximum=_maximum,
     where=_where,
     cdiv=_cdiv,
     abs=abs,
-    load=lambda x: x,
+    load=_same,
     constexpr=object,
     float32=float,
 )
@@ -88,7 +100,7 @@ def defined(functions: Iterable[list[str]]) -> dict[str, Callable[..., Any]]:
     """The functions of these lines."""
     text = "\n".join([DIVISIONS, *(line for lines in functions for line in lines)])
     scope: dict[str, Any] = {
-        "triton": SimpleNamespace(jit=lambda x: x),
+        "triton": SimpleNamespace(jit=_same),
         "tl": LANGUAGE,
         "Any": Any,
         "Tensor": Any,

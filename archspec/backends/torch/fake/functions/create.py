@@ -40,6 +40,11 @@ def randn(*sizes: Any, dtype: DType | None = None, device: object = None) -> Ten
     return _new("randn", sizes, dtype)
 
 
+@function("randint")
+def randint(high: int, size: Any, device: object = None) -> Tensor:
+    return _new("randint", (size,), dtypes.int64)
+
+
 @function("full")
 def full(shape: Any, value: Any, dtype: DType | None = None, device: object = None) -> Tensor:
     return _new("full", (shape,), dtype or dtypes.of_number(value, current().default))

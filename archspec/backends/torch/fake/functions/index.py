@@ -97,6 +97,11 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         remember(x, name, operands, [("index", place) for place in places])
 
 
+@function("index_put_")
+def index_put_(x: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False) -> Tensor:
+    return written("index_put_", x, (values, *indices))
+
+
 @function("gather")
 def gather(x: Tensor, dim: int, index: Tensor) -> Tensor:
     saves, read = [("self", x), ("index", index)], _bytes(index.shape, x) + index.touched

@@ -45,7 +45,7 @@ def grad(x: Any) -> bool:
 # Of one operand: what the derivative reads, the operand or the result.
 
 _ONE: dict[str, Literal["x", "y", ""]] = {
-    **dict.fromkeys(("exp", "expm1", "sigmoid", "tanh", "sqrt", "rsqrt", "reciprocal", "relu"), "y"),
+    **dict.fromkeys(("exp", "exp2", "expm1", "sigmoid", "tanh", "sqrt", "rsqrt", "reciprocal", "relu"), "y"),
     **dict.fromkeys(("log", "log1p", "sin", "cos", "abs", "erf", "silu", "softplus", "mish"), "x"),
     **dict.fromkeys(("hardswish", "elu", "selu"), "x"),
     **dict.fromkeys(("neg", "sign", "round", "floor", "ceil"), ""),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from archspec.backends.torch.fake import dtypes
 from archspec.backends.torch.fake.dtypes import DType
 from archspec.backends.torch.fake.functions.copies import cast, kept_strides
+from archspec.backends.torch.fake.functions.views import reshape, whole
 from archspec.backends.torch.fake.make import axes_of, made
 from archspec.backends.torch.fake.registry import function
 from archspec.backends.torch.fake.run import current
@@ -50,6 +51,15 @@ def mean(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: DType | None 
 def sum_(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: DType | None = None) -> Tensor:
     wanted = dtype or (x.dtype if x.is_floating_point() else dtypes.int64)
     return reduced("sum", x, dim, keepdim, dtype=wanted)
+
+
+@function("sum_to_size")
+def sum_to_size(x: Tensor, *sizes: Any) -> Tensor:
+    """The tensor itself where it has the size. Source: `sum_to` in ExpandUtils.h."""
+    shape = whole(sizes)
+    lead = x.dim() - len(shape)
+    axes = [i for i in range(x.dim()) if i < lead or x.shape[i] != shape[i - lead]]
+    return reshape(sum_(x, axes, True), shape) if axes else x
 
 
 @function("amax", "amin", "prod", "norm")

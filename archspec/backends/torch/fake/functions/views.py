@@ -111,6 +111,12 @@ def cut(x: Tensor, axis: int, size: int, step: int = 1) -> tuple[Sequence[int], 
     return (*x.shape[:axis], size, *x.shape[axis + 1 :]), strides
 
 
+@function("broadcast_tensors")
+def broadcast_tensors(*tensors: Tensor) -> list[Tensor]:
+    shape = layout.broadcast(*(x.shape for x in tensors))
+    return [expand(x, shape) for x in tensors]
+
+
 @function("narrow")
 def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
     return view("slice", x, *cut(x, dim % x.dim(), length))

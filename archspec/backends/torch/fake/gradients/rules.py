@@ -7,7 +7,7 @@ rule makes one new gradient for each operand that wants one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from archspec.backends.torch.fake import layout
@@ -31,11 +31,13 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def gradients(node: Node, grad: Tensor, operands: Sequence[Tensor]) -> Sequence[Tensor | None]:
-    """The gradients of an operation's operands; None where nobody wants one."""
+def gradients(
+    node: Node, grads: Mapping[int, Tensor], operands: Sequence[Tensor]
+) -> Sequence[Tensor | None]:
+    """The gradients of an operation's operands, from those of its results; None where nobody wants one."""
     if isinstance(node.detail, Custom):
-        return node.detail.gradients(grad)
-    return RULES.get(node.name, _new)(node, grad, operands)
+        return node.detail.gradients(grads)
+    return RULES.get(node.name, _new)(node, grads[0], operands)
 
 
 def _new(node: Node, grad: Tensor, operands: Sequence[Tensor]) -> list[Tensor | None]:

@@ -71,7 +71,7 @@ def collect(
     to.index_put_(tuple(where), sums.sum_to_size(where[0].shape), accumulate=True)
 
 
-def at(x: Tensor, *index: Tensor) -> Tensor:
+def elements(x: Tensor, *index: Tensor) -> Tensor:
     """Elements of a tensor; an axis of size 1 stands for any size."""
     return x[tuple(0 if size == 1 else i for size, i in zip(x.shape, index, strict=True))]
 

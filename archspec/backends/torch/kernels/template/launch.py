@@ -34,16 +34,16 @@ class Tiles(NamedTuple):
 # Kernel, compute capability (0: AMD), most features of a head. Compiled for each device, where no loop may touch
 # local memory (`make kernels-gate`); which of those that pass is the fastest is a guess until it is measured.
 TABLE: dict[tuple[str, int, int], Tiles] = {
-    ("forward", 80, 64): Tiles(128, 64, 4, 3), ("forward", 80, 128): Tiles(64, 64, 4, 3),
+    ("forward", 80, 64): Tiles(128, 64, 8, 3), ("forward", 80, 128): Tiles(64, 64, 4, 3),
     ("forward", 80, 256): Tiles(64, 32, 8, 2),
     ("backward_queries", 80, 64): Tiles(64, 64, 4, 2), ("backward_queries", 80, 128): Tiles(64, 64, 4, 2),
     ("backward_queries", 80, 256): Tiles(32, 32, 4, 1),
-    ("backward_keys", 80, 64): Tiles(64, 64, 4, 2), ("backward_keys", 80, 128): Tiles(32, 128, 8, 2),
+    ("backward_keys", 80, 64): Tiles(64, 128, 8, 2), ("backward_keys", 80, 128): Tiles(64, 64, 8, 2),
     ("backward_keys", 80, 256): Tiles(32, 32, 4, 1),
     ("backward_score", 80, 256): Tiles(32, 32, 4, 2),
     ("decode", 80, 64): Tiles(16, 128, 4, 3), ("decode", 80, 128): Tiles(16, 64, 4, 3),
     ("decode", 80, 256): Tiles(16, 32, 4, 2),
-    ("forward", 90, 64): Tiles(128, 64, 8, 3), ("forward", 90, 128): Tiles(128, 64, 8, 3),
+    ("forward", 90, 128): Tiles(128, 64, 8, 3),
     ("forward", 90, 256): Tiles(64, 64, 8, 2),
     ("backward_keys", 90, 64): Tiles(64, 128, 8, 2), ("backward_keys", 90, 128): Tiles(32, 128, 8, 2),
     ("backward_keys", 90, 256): Tiles(32, 32, 4, 1),
@@ -81,8 +81,8 @@ def chosen(kernel: str, capability: int, widest: int) -> Tiles:
     widths = sorted(width for name, at, width in TABLE if (name, at) == (kernel, known))
     found = TABLE[kernel, known, next((w for w in widths if w >= widest), widths[-1])]
     if BUSY:
-        half = "M" if kernel == "backward_keys" else "N"
-        found = found._replace(**{half: max(16, getattr(found, half) // 2)})
+        half = {"forward": "N", "backward_queries": "N", "backward_keys": "M"}.get(kernel)
+        found = found._replace(**{half: max(16, getattr(found, half) // 2)}) if half else found
     return found
 
 
@@ -170,6 +170,7 @@ def attention_backward(
         ONE_LOOP=t.one_loop, SPECIAL=t.special,
     )  # fmt: skip
     t = rowwise(tiles("backward_keys", q, k, v, grad), queries)
+    t = t._replace(special=t.special and heads == groups)  # the compiler takes one loop, not one in another
     grid = (triton.cdiv(keys, t.N) * batch * groups,)
     backward_keys[grid](
         q, k, v, grad, lse, delta, dk, dv, cap, dropout or None, seed, POINTERS, *places, *dk.stride()[:3], *dv.stride()[:3], *numbers,

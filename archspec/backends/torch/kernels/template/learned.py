@@ -50,8 +50,8 @@ def backward_score(
     PRECISION: tl.constexpr, TMA: tl.constexpr, FAST: tl.constexpr, LOOKUP: tl.constexpr,
     BY_QUERY: tl.constexpr, BY_KEY: tl.constexpr, BY_DISTANCE: tl.constexpr, BY_PAIR: tl.constexpr,
 ):  # fmt: skip
-    """What pairs give to one lookup of the score, in `sums`: of each query [B, H, Q], of each key [B, H, K], of
-    the distances in each diagonal of tiles [B, H, programs, 2, N], or of each pair [B, H, Q, K].
+    """What pairs give to one lookup of the score: `sums` of each query [B, H, Q], each key [B, H, K], of the
+    distances in each diagonal of tiles [B, H, programs, 2, N], or of each pair [B, H, Q, K].
 
     A program is a tile of queries, of keys, a diagonal of tiles (N is M) or a tile of pairs, of a head.
     """

@@ -17,7 +17,7 @@ INSIDE = tl.constexpr(False)  # `inside` has to be asked there
 LEARNED = tl.constexpr(False)  # the score looks up tensors that may have gradients
 BY_QUERY = BY_KEY = BY_DISTANCE = BY_PAIR = tl.constexpr(False)  # how: read at queries, at keys, by distance, otherwise
 PICKED = tl.constexpr(False)  # data may pick pairs of further tiles
-BUSY = tl.constexpr(False)  # pairs hold registers besides scores: elements are read pair by pair, or picked by data
+BUSY = tl.constexpr(False)  # pairs hold registers besides scores: drawn, read pair by pair, or picked by data
 BY_HEAD = tl.constexpr(False)  # which tiles are visited differs between heads
 VARYING: tuple[str, ...] = ()  # parameters whose values make no new kernel
 OPERANDS = 0  # what it reads: tensors, each with its strides, then numbers
