@@ -22,19 +22,16 @@ if TYPE_CHECKING:
         diff,
         export_hf,
         fmt,
-        generate,
         import_config,
         kernels,
         load,
         lower,
         new,
         outline,
-        predict,
         schema,
         show,
         source,
         start_token,
-        streams,
         vocabulary,
         weight_map,
         why,
@@ -61,7 +58,18 @@ if TYPE_CHECKING:
         verify_cost,
     )
     from archspec.api_plan import Cluster, Demand, TrainingGoal, plan, plan_serving, plan_tables
-    from archspec.api_run import load_tensors, parts, prepare, sample, samples, save_image, save_tensors
+    from archspec.api_run import (
+        generate,
+        load_tensors,
+        parts,
+        predict,
+        prepare,
+        sample,
+        samples,
+        save_image,
+        save_tensors,
+        streams,
+    )
 
 __all__ = [
     "Account",

@@ -6,9 +6,9 @@ by the verbs that run a model, and by no other. Imports inside verbs keep `check
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec.structs import replace
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from archspec.facts import Checked
     from archspec.importing.document import Imported
-    from archspec.pipelines.predictions import Prediction
     from archspec.views.catalog import Entry
     from archspec.views.difference import Difference
     from archspec.views.outline import Outline
@@ -210,46 +209,6 @@ def attention_weights(module: nn.Module, **inputs: Tensor) -> dict[str, Tensor]:
     from archspec import model  # lazy: as in `_tensors`
 
     return model.attention_weights(module, inputs)
-
-
-def generate(
-    module: nn.Module, prompt: Sequence[int], *, limit: int = 32, start: int = 0, eos: int | None = None,
-    temperature: float = 0.0, top_k: int | None = None, top_p: float | None = None, seed: int | None = None,
-    inputs: Mapping[str, Tensor] | None = None,
-) -> Iterator[int]:  # fmt: skip
-    """Token ids after `prompt`, one at a time, from a compiled decoder or encoder-decoder with its cache.
-
-    At most `limit`, and none behind `eos`. A decoder behind an encoder begins with `start`. What an encoder
-    reads that is no prompt stands in `inputs`, by name; then the decoder begins with `prompt`.
-    `temperature` 0 takes the likeliest; otherwise a token is drawn, from the `top_k` likeliest and the fewest
-    whose probabilities add up to `top_p`. Raises ArchspecError X004, X006 and X007 while it runs.
-    """
-    from archspec import decode  # lazy: as in `_tensors`
-
-    return decode.decode(
-        module, cast("Graph", module.graph), prompt, limit=limit, start=start, eos=eos, given=inputs,
-        sampling=decode.Sampling(temperature, top_k, top_p, seed),
-    )  # fmt: skip
-
-
-def predict(
-    module: nn.Module, given: Sequence[int] | Mapping[str, Tensor], *, top: int = 5
-) -> tuple[Prediction, ...]:
-    """One pass of a compiled model: the shape of each output, and of scores the `top` likeliest.
-
-    `given` is one list of token ids, or inputs by name as `prepare` makes them. Raises ArchspecError X004
-    where token ids are not all it takes, X006 for an id past its table.
-    """
-    from archspec.pipelines import predictions  # lazy: as in `_tensors`
-
-    graph = cast("Graph", module.graph)
-    inputs = given if isinstance(given, Mapping) else predictions.ids_for(graph, given, module)
-    return predictions.predict(module, graph, inputs, top)
-
-
-def streams(module: nn.Module) -> bool:
-    """Whether a compiled model decodes: some input of it grows token by token."""
-    return cast("Graph", module.graph).stream is not None
 
 
 def start_token(spec: Named) -> int:

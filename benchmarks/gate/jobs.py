@@ -24,7 +24,7 @@ WITHOUT_PRODUCTS = {"row_sums": "backward_queries", "combine": "decode"}  # with
 
 
 class Target(NamedTuple):
-    """A device: how Triton names it, its row in the table of tiles, and a program's shared memory in bytes."""
+    """A device: how Triton names it, its row in the table of tiles, a program's shared memory in bytes."""
 
     backend: tuple[str, int | str, int]
     row: int
@@ -138,7 +138,8 @@ def _tiles(*rows: tuple[Any, ...]) -> list[dict[str, Any]]:
 CANDIDATES = {
     "forward": _tiles(
         (128, 128, 8, 2), (128, 64, 8, 3), (128, 64, 4, 3), (64, 128, 4, 2), (64, 64, 4, 3),
-        (128, 128, 8, 2, True), (128, 64, 8, 3, True), (128, 128, 4, 2, True, True, True), (128, 64, 4, 3, True, True, True),
+        (128, 128, 8, 2, True), (128, 64, 8, 3, True),
+        (128, 128, 4, 2, True, True, True), (128, 64, 4, 3, True, True, True),
     ),
     "backward_queries": _tiles(
         (128, 64, 8, 2), (64, 64, 4, 2), (128, 64, 8, 2, True), (64, 64, 4, 2, True),
@@ -164,6 +165,8 @@ def written(job: Job, folder: Path) -> dict[str, Any]:
     fixed = {x.steps[-1]: 1 for x in given.tensors if x.steps[-1] in types}
     if job.kernel == "decode":
         fixed |= {"dropout": None} if "dropout" in types else {}
+    if job.kernel == "backward_keys" and job.tiles.special:
+        fixed["group"] = 1  # the only case that the host code starts
     steps = [step for x in given.tensors for step in x.steps]
     aligned = [
         name for name, kind in types.items() if kind.startswith("*") or name[-2:] in ("_b", "_h", "_s")

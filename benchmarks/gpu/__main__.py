@@ -37,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     shape = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__, formatter_class=shape)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu", description=__doc__, formatter_class=shape
+    )
     parser.add_argument("verb", nargs="?", choices=["prepare", "run", "show", "page"])
     parser.add_argument("path", nargs="?", help="a prepared folder, or a file of results")
     parser.add_argument("-o", "--out", help="where results go")

@@ -1,4 +1,4 @@
-"""The second and fourth phase: every other way is compiled once, then all of them run in turn."""
+"""The third and fourth phase: every other way is compiled once, by many processes, then all of them run in turn."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ from benchmarks.gpu.operands import Operands, gradient, operands
 from benchmarks.gpu.place import OURS, Call, Job, Place, Runs, Told
 from benchmarks.gpu.reference import errors, pairs
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 def warming(cases: Iterable[Case]) -> list[Job]:
     """What compiles for long."""
-    return [{"case": case.name, "peer": name} for case in cases for name in peers.names(case) if name in peers.FLEX]
+    return [
+        {"case": case.name, "peer": name}
+        for case in cases
+        for name in peers.names(case)
+        if name in peers.FLEX
+    ]
 
 
 def jobs(cases: Iterable[Case], rows: Iterable[Row]) -> list[Job]:
@@ -62,7 +67,9 @@ def raced(job: Job, place: Place) -> Job:
         for direction in ("forward", "backward"):
             racing = {name: run[direction] for name, run in runs.items() if direction in run}
             if racing:
-                said["ms"][direction] = dev.in_rounds(racing, place.device, 1 if place.dry else ROUNDS, rep=40)
+                said["ms"][direction] = dev.in_rounds(
+                    racing, place.device, 1 if place.dry else ROUNDS, rep=40
+                )
     return said
 
 
@@ -76,7 +83,9 @@ def entrants(
         with Told(said["errors"], name):
             call = place.ours(case) if name == OURS else peers.peer(name, case, x, place.dry)
             made: list[Any] = []
-            said["bytes"][name] = dev.peak(lambda call=call, made=made: made.append(first(call, x, case, grad)), place.device)
+            said["bytes"][name] = dev.peak(
+                lambda call=call, made=made: made.append(first(call, x, case, grad)), place.device
+            )
             found[name], results[name] = made[0].directions(), made[0].out
     for name in set(results) - {OURS, *peers.CAUSAL}:
         if OURS in results:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-SHARES = {"correct": 0.34, "warm": 0.14, "tune": 0.18, "bench": 0.24, "models": 0.10}
+SHARES = {"correct": 0.28, "tune": 0.18, "warm": 0.12, "bench": 0.28, "models": 0.14}
 PHASES = tuple(SHARES)
 
 

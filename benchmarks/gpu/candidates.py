@@ -39,5 +39,7 @@ def candidates(kernel: str, capability: int, width: int) -> tuple[Tiles, ...]:
 
 def row(kernel: str, capability: int, width: int, tiles: Tiles) -> str:
     """As the table in template/launch.py writes it."""
-    hints = "".join(f", {word}=True" for word, on in zip(("tma", "one_loop", "special"), tiles[4:], strict=False) if on)
+    hints = "".join(
+        f", {word}=True" for word, on in zip(("tma", "one_loop", "special"), tiles[4:], strict=False) if on
+    )
     return f'("{kernel}", {capability}, {width}): Tiles({", ".join(map(str, tiles[:4]))}{hints}),'

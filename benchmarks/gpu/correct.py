@@ -22,10 +22,15 @@ FORWARD = ("forward", "decode")
 
 
 def jobs(prepared: dict[str, Any], cases: Iterable[Case], capability: int) -> list[Job]:
-    """The table's own tiles of all cases first, then every candidate."""
+    """The table's own tiles of all cases first, then every candidate. Cases that differ in length alone are one."""
+    cases = list({(x.structure, x.H, x.G, x.E, x.W, x.decodes): x for x in reversed([*cases])}.values())[::-1]
     first = [{"case": case.name} for case in cases]
     then = [
-        {"case": case.name, "kernel": kernel, "rows": [[kernel, row_width(_widest(case, capability)), [*tiles]]]}
+        {
+            "case": case.name,
+            "kernel": kernel,
+            "rows": [[kernel, row_width(_widest(case, capability)), [*tiles]]],
+        }
         for case in cases
         for kernel in used(prepared["cases"][case.name]["kernels"], case)
         for tiles in candidates(kernel, capability, max(case.E, case.W))

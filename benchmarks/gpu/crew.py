@@ -41,7 +41,11 @@ class Worker:
             return self._gone("the process had ended")
         line = self._line(time.monotonic() + wait)
         self.fresh = False
-        return self._gone(f"no answer in {wait:.0f} s, or the process died") if line is None else json.loads(line)
+        return (
+            self._gone(f"no answer in {wait:.0f} s, or the process died")
+            if line is None
+            else json.loads(line)
+        )
 
     def _line(self, until: float) -> bytes | None:
         out = self.child.stdout
@@ -72,13 +76,24 @@ class Crew:
     """`size` threads, each with a worker of its own, over one list of jobs."""
 
     def __init__(self, folder: Path, log: Path, size: int, dry: bool) -> None:
-        self.command = [sys.executable, "-m", "benchmarks.gpu.worker", str(folder), *(["--dry"] if dry else [])]
+        self.command = [
+            sys.executable,
+            "-m",
+            "benchmarks.gpu.worker",
+            str(folder),
+            *(["--dry"] if dry else []),
+        ]
         self.environment = {**os.environ, **(DRY if dry else REAL)}
         self.log, self.size = log, size
         self.idle: list[Worker] = []
 
     def work(
-        self, jobs: Iterable[Job], until: float, limit: float, tell: Callable[[Job], None], size: int | None = None
+        self,
+        jobs: Iterable[Job],
+        until: float,
+        limit: float,
+        tell: Callable[[Job], None],
+        size: int | None = None,
     ) -> None:
         """Each job is told with `found` or `error`, also those for which no time is left before `until`."""
         left = deque(jobs)

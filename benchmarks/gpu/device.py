@@ -23,7 +23,9 @@ def device() -> torch.device:
 def about() -> dict[str, Any]:
     """Name, capability, processors and versions."""
     known: dict[str, Any] = {"python": platform.python_version(), "device": platform.processor() or "cpu"}
-    known["versions"] = {word: _version(word) for word in ("torch", "triton", "transformers", "diffusers", "numpy")}
+    known["versions"] = {
+        word: _version(word) for word in ("torch", "triton", "transformers", "diffusers", "numpy")
+    }
     if torch.cuda.is_available():
         found = torch.cuda.get_device_properties(0)
         known |= {"device": found.name, "capability": [found.major, found.minor], "bytes": found.total_memory}

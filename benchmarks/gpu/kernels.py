@@ -55,7 +55,9 @@ def attend(module: ModuleType, case: Case, x: Operands) -> Tensor:
     """The result of the generated kernels."""
     named: dict[str, Any] = {"cap": case.cap} if case.cap is not None else {}
     named |= {"sinks": x.sinks} if x.sinks is not None else {}
-    return module.attention(x.q, x.k, x.v, *x.tables.values(), *case.numbers.values(), **named, start=case.start)
+    return module.attention(
+        x.q, x.k, x.v, *x.tables.values(), *case.numbers.values(), **named, start=case.start
+    )
 
 
 Row = tuple[str, int, Tiles]  # a kernel, features of a head, its tiles

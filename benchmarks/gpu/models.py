@@ -20,7 +20,7 @@ from benchmarks.gpu.place import Job, Place, Told, rows_of
 from benchmarks.gpu.reference import errors
 
 ATTENTIONS = ("triton", "sdpa", "eager")
-ROUNDS = 3
+ROUNDS = 2
 Given = dict[str, Tensor]
 
 
@@ -80,7 +80,7 @@ def stepped(job: Job, place: Place) -> Job:
     prepared = index(place.folder)["models"][job["model"]]
     kernels = [module_at(place.folder / "kernels" / file) for file in prepared["kernels"]]
     with tiled(kernels, rows_of(job), row_capability(place.device)):
-        runs = _entrants(model, job["model"], prepared, place, said)
+        runs = _entrants(model, prepared, place, said)
         for what in ("forward", "step"):
             racing = {name: _running(module, given, what) for name, (module, given) in runs.items()}
             if racing:
@@ -88,11 +88,21 @@ def stepped(job: Job, place: Place) -> Job:
     return said
 
 
+def warmed(job: Job, place: Place) -> Job:
+    """Compiles the kernels of a model's step."""
+    model, prepared = MODELS[job["model"]], index(place.folder)["models"][job["model"]]
+    kernels = [module_at(place.folder / "kernels" / file) for file in prepared["kernels"]]
+    with tiled(kernels, rows_of(job), row_capability(place.device)):
+        module, given = _makers(model, prepared, place)["triton"](inputs(model, place))
+        _running(module, given, "step")()
+    return {}
+
+
 def _entrants(
-    model: Model, name: str, prepared: Mapping[str, Any], place: Place, said: Job
+    model: Model, prepared: Mapping[str, Any], place: Place, said: Job
 ) -> dict[str, tuple[nn.Module, Given]]:
     given, found, results = inputs(model, place), dict[str, tuple[nn.Module, Given]](), dict[str, Tensor]()
-    makers = _makers(model, name, prepared, place)
+    makers = _makers(model, prepared, place)
     for who, make in makers.items():
         with Told(said["errors"], who):
             module, own = make(given)
@@ -108,7 +118,7 @@ def _entrants(
 
 
 def _makers(
-    model: Model, name: str, prepared: Mapping[str, Any], place: Place
+    model: Model, prepared: Mapping[str, Any], place: Place
 ) -> dict[str, Callable[[Given], tuple[nn.Module, Given]]]:
     """Ours by attention, then the peer's, which rehearsals leave out."""
     folder = place.folder / "models" / prepared["folder"]
@@ -123,7 +133,11 @@ def _makers(
         return lambda given: (_placed(lambda: _peer(model.peer, attention), place), given)
 
     known = {x: ours(x) for x in prepared["attentions"]}
-    return known if place.dry else known | {f"{model.peer.package} {x}": theirs(x) for x in model.peer.attentions}
+    return (
+        known
+        if place.dry
+        else known | {f"{model.peer.package} {x}": theirs(x) for x in model.peer.attentions}
+    )
 
 
 def _placed(make: Callable[[], nn.Module], place: Place) -> nn.Module:

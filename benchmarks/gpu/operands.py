@@ -48,12 +48,16 @@ def operands(case: Case, device: torch.device, dtype: torch.dtype) -> Operands:
     draw = torch.Generator(device).manual_seed(SEED)
 
     def rows(heads: int, length: int, features: int) -> Tensor:
-        made = torch.randn(case.B, length, heads, features, device=device, dtype=torch.float32, generator=draw)
+        made = torch.randn(
+            case.B, length, heads, features, device=device, dtype=torch.float32, generator=draw
+        )
         return made.to(dtype).transpose(1, 2)
 
     q, k, v = rows(case.H, case.Q, case.E), rows(case.G, case.K, case.E), rows(case.G, case.K, case.W)
     tables = {word: _table(what, case, draw, dtype) for word, what in case.tables.items()}
-    return Operands(q, k, v, tables, torch.randn(case.H, device=device, generator=draw) if case.sunk else None)
+    return Operands(
+        q, k, v, tables, torch.randn(case.H, device=device, generator=draw) if case.sunk else None
+    )
 
 
 def gradient(case: Case, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -113,4 +117,10 @@ def _documents(sizes: list[int], draw: torch.Generator) -> Tensor:
     return torch.randint(0, 16, sizes, device=draw.device, generator=draw).sort(-1).values
 
 
-DRAWN = {"slopes": _slopes, "normal": _normal, "tokens": _tokens, "padding": _padding, "documents": _documents}
+DRAWN = {
+    "slopes": _slopes,
+    "normal": _normal,
+    "tokens": _tokens,
+    "padding": _padding,
+    "documents": _documents,
+}

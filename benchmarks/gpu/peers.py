@@ -25,7 +25,10 @@ BACKENDS = {
     "sdpa math": SDPBackend.MATH,
 }
 FLEX = {"flex": {}, "flex tma": {"USE_TMA": True}}
-CAUSAL = {"causal flash": BACKENDS["sdpa flash"], "causal cudnn": BACKENDS["sdpa cudnn"]}  # compute more: yardsticks
+CAUSAL = {
+    "causal flash": BACKENDS["sdpa flash"],
+    "causal cudnn": BACKENDS["sdpa cudnn"],
+}  # compute more: yardsticks
 SCORES = 8 << 30  # bytes of scores that a way which holds them all may take
 MASK = 4 << 30  # bytes of a mask
 
@@ -35,7 +38,9 @@ def names(case: Case) -> list[str]:
     by_mask = case.score is None and case.cap is None and not case.sunk
     sdpa = [*BACKENDS] if case.dense else ["sdpa cudnn", "sdpa efficient", "sdpa math"] if by_mask else []
     causal = [*CAUSAL] if case.rule and not case.dense and case.K == case.Q else []
-    return [*sdpa, *FLEX, "eager", *causal]
+    long = case.dense and not case.tunes  # a second length
+    flex = [] if long else [*FLEX] if case.tunes else ["flex"]
+    return [*sdpa, *flex, "eager", *causal]
 
 
 def peer(name: str, case: Case, x: Operands, dry: bool = False) -> Attend:
@@ -85,7 +90,11 @@ def _eager(case: Case, x: Operands) -> Tensor:
 def _flex(case: Case, made: Operands, options: dict[str, Any], dry: bool) -> Attend:
     """Its block mask is made once, as for all layers of a model. Sinks by the logarithms that it returns."""
     call: Any = flex_attention if dry else torch.compile(flex_attention, dynamic=False)
-    known = {"block_mask": _blocks(case, made), "enable_gqa": case.H > case.G, "kernel_options": options or None}
+    known = {
+        "block_mask": _blocks(case, made),
+        "enable_gqa": case.H > case.G,
+        "kernel_options": options or None,
+    }
     scores: dict[int, Any] = {}  # of the same operands the same function, or it would be compiled again
 
     def run(x: Operands) -> Tensor:
@@ -104,7 +113,9 @@ def _blocks(case: Case, x: Operands) -> Any:
     rule, start = function(case.rule, scope(case, x)), case.start
     batch = case.B if case.tables else None
     device = str(x.q.device)
-    return create_block_mask(lambda b, h, q, k: rule(b, h, q + start, k), batch, None, case.Q, case.K, device=device)
+    return create_block_mask(
+        lambda b, h, q, k: rule(b, h, q + start, k), batch, None, case.Q, case.K, device=device
+    )
 
 
 def _score(case: Case, x: Operands) -> Any:

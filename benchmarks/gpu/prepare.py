@@ -47,7 +47,9 @@ def _kind(word: str) -> Kind:
 
 def prepare(folder: Path, dry: bool = False, wanted: Iterable[str] = ()) -> None:
     """Writes `kernels/`, `models/` and `cases.json`; of a rehearsal only what that runs."""
-    names = [*wanted] or ([*DRY, *(name for name, x in MODELS.items() if x.tiny)] if dry else [*CASES, *MODELS])
+    names = [*wanted] or (
+        [*DRY, *(name for name, x in MODELS.items() if x.tiny)] if dry else [*CASES, *MODELS]
+    )
     (folder / "kernels").mkdir(parents=True, exist_ok=True)
     cases = {name: _case(CASES[name], folder / "kernels") for name in names if name in CASES}
     models = {name: _model(MODELS[name], folder) for name in names if name in MODELS}
@@ -88,5 +90,9 @@ def _sources(spec: archspec.Spec) -> Iterable[tuple[str, str]]:
 
 def _class(text: str) -> str:
     """What a module exports."""
-    found = [x.value for x in ast.parse(text).body if isinstance(x, ast.Assign) and ast.unparse(x.targets[0]) == "__all__"]
+    found = [
+        x.value
+        for x in ast.parse(text).body
+        if isinstance(x, ast.Assign) and ast.unparse(x.targets[0]) == "__all__"
+    ]
     return ast.literal_eval(found[0])[0]

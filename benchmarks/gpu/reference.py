@@ -45,7 +45,9 @@ def _heads(case: Case, x: Operands, first: int, last: int) -> Tensor:
     return weights(case, scores, scope(case, x), sinks, first) @ v
 
 
-def weights(case: Case, scores: Tensor, known: dict[str, Any], sinks: Tensor | None, first: int = 0) -> Tensor:
+def weights(
+    case: Case, scores: Tensor, known: dict[str, Any], sinks: Tensor | None, first: int = 0
+) -> Tensor:
     """softmax over the pairs that count, and a sink; 0 where a query sees none. Heads from `first` on."""
     b, h, q, k = places((case.B, scores.shape[1], case.Q, case.K), case.start, scores.device)
     at = (b, h + first, q, k)

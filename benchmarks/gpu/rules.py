@@ -65,7 +65,9 @@ def _where(test: Tensor, then: Any, orelse: Any) -> Tensor:
     return torch.where(test, then, orelse)
 
 
-def places(sizes: tuple[int, int, int, int], start: int, device: torch.device, first: int = 0) -> list[Tensor]:
+def places(
+    sizes: tuple[int, int, int, int], start: int, device: torch.device, first: int = 0
+) -> list[Tensor]:
     """b, h, q, k of `sizes` pairs, from the query `first` on, as tensors that broadcast against each other."""
     ranges = [torch.arange(x, device=device) for x in sizes]
     ranges[2] = ranges[2] + start + first

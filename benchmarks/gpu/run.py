@@ -19,22 +19,30 @@ from benchmarks.gpu.kernels import Row, index, row_capability
 from benchmarks.gpu.place import Job
 from benchmarks.gpu.record import Item, Record
 
-LIMITS = {"correct": 60.0, "warm": 120.0, "tune": 30.0, "bench": 90.0, "models": 120.0}  # seconds of one job
+LIMITS = {"correct": 60.0, "tune": 30.0, "warm": 100.0, "bench": 90.0, "models": 120.0}  # seconds of one job
 WORKERS = 14  # processes that compile: of 16 cores
 
 
 class Session:
     """A run: its record, its workers, and what to leave out. `wanted`: names of cases and models (none: all)."""
 
-    def __init__(self, folder: Path, out: Path, phases: Sequence[str], seconds: float, wanted: Sequence[str], dry: bool) -> None:
-        self.dry, self.wanted, self.budget = dry, wanted, Budget.of(seconds, tuple(x for x in PHASES if x in phases))
+    def __init__(
+        self, folder: Path, out: Path, phases: Sequence[str], seconds: float, wanted: Sequence[str], dry: bool
+    ) -> None:
+        self.dry, self.wanted, self.budget = (
+            dry,
+            wanted,
+            Budget.of(seconds, tuple(x for x in PHASES if x in phases)),
+        )
         self.prepared = index(folder)
         day = datetime.now(UTC).date().isoformat()
         about = dev.about() | {"dry": dry, "date": day, "budget": seconds, "clocks": [dev.smi(dev.CLOCKS)]}
         name = re.sub(r"\W+", "-", about["device"].lower())
         path = out if out.suffix == ".json" else out / name / f"{day}.json"
         self.record = Record(path, about | {"prepared": self.prepared["of"]})
-        self.crew = Crew(folder, self.record.path.with_suffix(".log"), 2 if dry else min(WORKERS, os.cpu_count() or 1), dry)
+        self.crew = Crew(
+            folder, self.record.path.with_suffix(".log"), 2 if dry else min(WORKERS, os.cpu_count() or 1), dry
+        )
 
     def cases(self) -> list[Case]:
         names = self.wanted or (DRY if self.dry else [*CASES])
@@ -59,7 +67,9 @@ class Session:
 
     def _tell(self, item: Item) -> None:
         self.record.add(item)
-        what = [str(item.get(word)) for word in ("phase", "case", "model", "kernel", "peer") if item.get(word)]
+        what = [
+            str(item.get(word)) for word in ("phase", "case", "model", "kernel", "peer") if item.get(word)
+        ]
         rows = item.get("rows", []) if "kernel" in item else []
         wrong = "" if item.get("found", {}).get("right", True) else f" WRONG {item['found']['errors']}"
         print(*what, *rows, item.get("error", "") or f"{item['seconds']} s{wrong}", flush=True)
@@ -72,7 +82,8 @@ class Session:
         return 0 if self.dry else row_capability(dev.device())
 
     def _warm(self) -> list[Job]:
-        return [] if self.dry else bench.warming(self.cases())
+        """Nothing where nothing is compiled."""
+        return [] if self.dry else [*bench.warming(self.cases()), *self._models()]
 
     def _tune(self) -> list[Job]:
         return tune.jobs(self.record.of("correct"), self.cases())

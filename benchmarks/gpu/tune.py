@@ -1,4 +1,4 @@
-"""The third phase: milliseconds of every candidate that is right; the best rows for the table."""
+"""The second phase: milliseconds of every candidate that is right; the best rows for the table."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def tuned(job: Job, place: Place) -> Job:
     x = operands(case, place.device, place.dtype)
     with place.tiled(job, case):
         runs = Runs.of(place.ours(case), x, case).directions()
-        return {"ms": dev.milliseconds(runs["forward" if ahead(job, case) else "backward"], place.device, rep=40)}
+        return {
+            "ms": dev.milliseconds(runs["forward" if ahead(job, case) else "backward"], place.device, rep=40)
+        }
 
 
 def best(timed: Iterable[Item]) -> list[Row]:

@@ -89,8 +89,9 @@ def test_the_summary_counts():
     assert summary(rows).splitlines()[1].split() == ["sm_80", "chosen", "3", "1", "1", "1"]
 
 
+@pytest.mark.slow  # one kernel with much to spill
 def test_tiles_too_large_are_seen(tmp_path: Path):
-    """Results of 128 rows are too many for the registers of 4 warps, 4 stages for the shared memory of a consumer."""
+    """128 rows are too many for the registers of 4 warps, 4 stages for the shared memory of a consumer."""
     tiles = generated("causal").module.Tiles(128, 64, 4, 4)
     large = Job("causal", "forward", "sm_86", 128, tiles, chosen=True)
     (found,) = findings([written(large, tmp_path)], sys.executable, 1, tmp_path, lambda _: None)

@@ -10,7 +10,7 @@ import torch
 import transformers
 from torch import Tensor
 
-from archspec import api
+from archspec import api_run
 from tests.parity.catalog import ALL, Decode, Model
 from tests.parity.conftest import Rigs
 from tests.parity.rig import EAGER, Inputs, Rig
@@ -114,5 +114,5 @@ def test_the_public_generator_does_too(rigs: Rigs, model: Model, decode: Decode)
     rig, case = rigs(model), decode.generate[-1]
     given = {n: v for n, v in rig.inputs(case).items() if decode.start is None or n not in decode.steps}
     (prompt,) = given["input_ids"].tolist()
-    made = list(api.generate(rig.ours("sdpa"), prompt, limit=NEW, start=decode.start or 0))
+    made = list(api_run.generate(rig.ours("sdpa"), prompt, limit=NEW, start=decode.start or 0))
     assert [made] == generated(rig, decode, given).tolist()

@@ -1,4 +1,4 @@
-"""Gradients, from the weights computed anew: of queries by tiles of queries, of keys and values by tiles of keys.
+"""Gradients, from weights computed anew: of queries by tiles of queries, of keys and values by those of keys.
 
 Each sum is one program's, in a fixed order: the same numbers come out every time.
 """

@@ -31,7 +31,7 @@ class Tiles(NamedTuple):
     special: bool = False
 
 
-# Kernel, compute capability (0: AMD), most features of a head. Compiled for each device, where no loop may touch
+# Kernel, compute capability (0: AMD), most features of a head. Compiled for each device, no loop may touch
 # local memory (`make kernels-gate`); which of those that pass is the fastest is a guess until it is measured.
 TABLE: dict[tuple[str, int, int], Tiles] = {
     ("forward", 80, 64): Tiles(128, 64, 8, 3), ("forward", 80, 128): Tiles(64, 64, 4, 3),
@@ -128,7 +128,8 @@ def attention_forward(
     t = tiles("forward", q, k, v)
     grid = (triton.cdiv(queries, t.M) * batch * heads,)
     forward[grid](
-        q, k, v, out, lse, sinks, cap, dropout or None, seed, POINTERS, *q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *out.stride()[:3],
+        q, k, v, out, lse, sinks, cap, dropout or None, seed, POINTERS,
+        *q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *out.stride()[:3],
         start, queries, k.shape[2], heads, heads // k.shape[1], scale, **widths(q, v, t),
         ONE_LOOP=t.one_loop, SPECIAL=t.special,
     )  # fmt: skip
@@ -146,8 +147,8 @@ def _(
 
 @torch.library.custom_op("archspec::NAME_backward", mutates_args=())
 def attention_backward(
-    grad: Tensor, out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int, scale: float,
-    wanted: list[bool],
+    grad: Tensor, out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int,
+    scale: float, wanted: list[bool],
 ) -> list[Tensor]:  # fmt: skip
     """Gradients of q, k and v, then of those further operands that are `wanted`."""
     batch, heads, queries, _ = q.shape
@@ -166,14 +167,16 @@ def attention_backward(
     places = (*q.stride()[:3], *k.stride()[:3], *v.stride()[:3], *grad.stride()[:3])
     numbers = (start, queries, keys, heads, heads // groups, scale)
     backward_queries[grid](
-        q, k, v, grad, lse, delta, dq, cap, dropout or None, seed, POINTERS, *places, *dq.stride()[:3], *numbers, **size,
+        q, k, v, grad, lse, delta, dq, cap, dropout or None, seed, POINTERS,
+        *places, *dq.stride()[:3], *numbers, **size,
         ONE_LOOP=t.one_loop, SPECIAL=t.special,
     )  # fmt: skip
     t = rowwise(tiles("backward_keys", q, k, v, grad), queries)
     t = t._replace(special=t.special and heads == groups)  # the compiler takes one loop, not one in another
     grid = (triton.cdiv(keys, t.N) * batch * groups,)
     backward_keys[grid](
-        q, k, v, grad, lse, delta, dk, dv, cap, dropout or None, seed, POINTERS, *places, *dk.stride()[:3], *dv.stride()[:3], *numbers,
+        q, k, v, grad, lse, delta, dk, dv, cap, dropout or None, seed, POINTERS,
+        *places, *dk.stride()[:3], *dv.stride()[:3], *numbers,
         **widths(q, v, t), ONE_LOOP=t.one_loop, SPECIAL=t.special,
     )  # fmt: skip
     found = [dq, dk, dv]
@@ -187,8 +190,8 @@ def attention_backward(
 
 @attention_backward.register_fake
 def _(
-    grad: Tensor, out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int, scale: float,
-    wanted: list[bool],
+    grad: Tensor, out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int,
+    scale: float, wanted: list[bool],
 ) -> list[Tensor]:  # fmt: skip
     return [torch.empty_like(x) for x in (q, k, v, *learners((q, k, v, ARGUMENTS), wanted))]
 
@@ -261,7 +264,8 @@ def drawn(q: Tensor, rate: float) -> Tensor:
 
 
 def attention(
-    q: Tensor, k: Tensor, v: Tensor, SIGNATURE, *, dropout_p: float = 0.0, start: int = 0, scale: float | None = None
+    q: Tensor, k: Tensor, v: Tensor, SIGNATURE, *, dropout_p: float = 0.0,
+    start: int = 0, scale: float | None = None,
 ) -> Tensor:
     """DOCUMENTATION"""
     if torch.is_autocast_enabled(q.device.type):
@@ -269,4 +273,5 @@ def attention(
     refuse(q, k, v)
     q, k, v = (x if x.stride(3) == 1 else x.contiguous() for x in (q, k, v))
     CHECKS
-    return attention_forward(q, k, v, CALL, start, q.shape[3] ** -0.5 if scale is None else scale)[0]
+    scale = q.shape[3] ** -0.5 if scale is None else scale
+    return attention_forward(q, k, v, CALL, start, scale)[0]

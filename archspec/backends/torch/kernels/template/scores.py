@@ -1,7 +1,7 @@
 """Scores of a tile of pairs, and which of them count.
 
-`place` is what the pairs of a program share: b, h, start, Q, K, heads, scale, cap, dropout, seed. FAST: the tanh
-of the cap may be the one of the hardware, which has 11 bits: as many as float16.
+`place` is what the pairs of a program share: b, h, start, Q, K, heads, scale, cap, dropout, seed.
+FAST: the tanh of the cap may be the one of the hardware, which has 11 bits: as many as float16.
 """
 
 import triton

@@ -1,7 +1,7 @@
 """What a structure has to say, here for `k <= q`: the contract between the generator and the kernels.
 
-m and n are numbers of tiles of M queries and N keys, of Q and K in all; q and k are positions, `start` that of
-the first query. Positions are scalars or blocks that broadcast against each other.
+m and n are numbers of tiles of M queries and N keys, of Q and K in all; q and k are positions, `start` that
+of the first query. Positions are scalars or blocks that broadcast against each other.
 """
 
 import triton
@@ -15,7 +15,7 @@ DROPPED = tl.constexpr(False)  # some weights are left out
 WHOLE = tl.constexpr(True)  # there may be tiles in which every pair counts, or all that `inside` lets through
 INSIDE = tl.constexpr(False)  # `inside` has to be asked there
 LEARNED = tl.constexpr(False)  # the score looks up tensors that may have gradients
-BY_QUERY = BY_KEY = BY_DISTANCE = BY_PAIR = tl.constexpr(False)  # how: read at queries, at keys, by distance, otherwise
+BY_QUERY = BY_KEY = BY_DISTANCE = BY_PAIR = tl.constexpr(False)  # the pairs that read one element of them
 PICKED = tl.constexpr(False)  # data may pick pairs of further tiles
 BUSY = tl.constexpr(False)  # pairs hold registers besides scores: drawn, read pair by pair, or picked by data
 BY_HEAD = tl.constexpr(False)  # which tiles are visited differs between heads
@@ -53,7 +53,7 @@ def part(ds, LOOKUP: tl.constexpr, b, h, q, k, start, operands):
     return ds
 
 
-LOOKUPS: tuple[tuple[int, str, str], ...] = ()  # operand, pairs that read one element, axes read at places alone
+LOOKUPS: tuple[tuple[int, str, str], ...] = ()  # operand, pairs that read one element, axes read as they are
 
 
 def read_at(lookup, b, h, q, k, start, operands):
@@ -98,6 +98,7 @@ def tested_keys(i, runs):
     return inner + i
 
 
-all_keys = certain_keys = whole_keys = picked_keys = all_queries = whole_queries = tested_queries = picked_queries = tested_keys
+all_keys = certain_keys = whole_keys = picked_keys = tested_keys
+all_queries = whole_queries = tested_queries = picked_queries = tested_keys
 count_all_keys = count_certain_keys = count_whole_keys = count_picked_keys = count_tested_keys
 count_whole_queries = count_picked_queries = count_tested_queries = count_tested_keys
