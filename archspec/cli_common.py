@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FINDINGS, INTERRUPTED = 1, 130
 _FORMAT = "archspec.format"
-_ATTENTION = ("sdpa", "eager", "triton", "auto")
+_ATTENTION = ("sdpa", "eager", "flex", "triton", "auto")
 SEED = click.IntRange(0, 2**32 - 1)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -197,7 +197,7 @@ def attention_option(command: Command) -> Command:
         type=click.Choice(_ATTENTION),
         default="sdpa",
         show_default=True,
-        help="PyTorch's fused attention, step by step, generated Triton kernels, or what suits each layer.",
+        help="PyTorch's fused attention, step by step, FlexAttention, Triton kernels, or what suits each layer.",
     )(command)
 
 

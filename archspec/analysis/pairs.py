@@ -14,6 +14,7 @@ from archspec.analysis.cuts import count_between
 from archspec.analysis.lookups import settled
 from archspec.analysis.meaning import meaning
 from archspec.analysis.terms import UnreadableError
+from archspec.analysis.windows import windowed
 from archspec.dims import poly
 from archspec.dims.expr import Binary, Expr, Literal, Name, Unary
 from archspec.dims.poly import Size
@@ -41,7 +42,8 @@ class Pairs(Struct, frozen=True):
 def pairs(op: Attention, queries: Size, keys: Size, start: Size) -> Pairs:
     """The pairs that `op` lets through, of queries at `start`, `start + 1`, … and keys at 0, 1, ….
 
-    In symbols: all pairs, and those of a causal mask over all keys up to the last query.
+    In symbols: all pairs, and over all keys up to the last query those of a causal mask, and of rules of the
+    distance alone, from the length on that is noted.
     """
     if op.mask is None:
         return Pairs(_doubled(poly.mul(queries, keys)))
@@ -51,7 +53,21 @@ def pairs(op: Attention, queries: Size, keys: Size, start: Size) -> Pairs:
     if isinstance(queries, int) and isinstance(keys, int) and isinstance(start, int):
         found = count(rule, queries, keys, start, whole) if len(whole) == len(numbers) else None
         return Pairs(None if found is None else 2 * found, notes)
-    return Pairs(_symbolic(simple(rule), queries, keys, start), notes)
+    rule, known = simple(rule), _symbolic(simple(rule), queries, keys, start)
+    if known is None and keys == poly.add(start, queries) and len(whole) == len(numbers):
+        return _windowed(rule, queries, start, whole, notes)
+    return Pairs(known, notes)
+
+
+def _windowed(
+    rule: Expr, queries: Size, start: Size, numbers: Mapping[str, int], notes: tuple[str, ...]
+) -> Pairs:
+    """Where every length is beyond the windows, which is noted."""
+    found = windowed(rule, queries, start, numbers)
+    if found is None:
+        return Pairs(None, notes)
+    symbols = " and ".join(poly.show(x) for x in (queries, start) if not isinstance(x, int))
+    return Pairs(found.twice, (*notes, f"windows in symbols: exact for {symbols} of {found.least:,} or more"))
 
 
 def count(rule: Expr, queries: int, keys: int, start: int, numbers: Mapping[str, int]) -> int | None:

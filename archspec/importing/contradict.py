@@ -21,9 +21,24 @@ def describe(found: Contradiction, spec: str, demanded: tuple[Equation, ...]) ->
         message = (
             f"'{equation.path}' is left out, and means {write(equation.right)}, {_otherwise(found, spec)}"
         )
+    elif equation.about == "derived":
+        message = f"'{equation.path}' does not go with the other fields: {_derived(found, spec)}"
     else:
         message = f"'{equation.path}' is {write(equation.right)}, {_otherwise(found, spec)}"
     return Diagnostic("C004", message, equation.span, _hint(found, demanded))
+
+
+def _derived(found: Contradiction, spec: str) -> str:
+    """What a param is by the file, and what the params it is derived from make it."""
+    name, rule = write(found.equation.left), write(found.equation.right)
+    if found.unknown is not None:
+        return f"no '{found.unknown}' of '{spec}' makes '{name}' what '{rule}' is"
+    told = write(constant(evaluate(found.equation.left, found.known.__getitem__)))
+    try:
+        made = write(constant(evaluate(found.equation.right, found.known.__getitem__)))
+    except EvalError as error:
+        return f"'{name}' is {told}, and '{rule}' cannot be computed: {error.message}"
+    return f"'{name}' is {told}, and '{rule}' is {made}"
 
 
 def _otherwise(found: Contradiction, spec: str) -> str:
@@ -40,6 +55,9 @@ def _otherwise(found: Contradiction, spec: str) -> str:
 
 def _hint(found: Contradiction, demanded: tuple[Equation, ...]) -> str | None:
     equation = found.equation
+    if equation.about == "derived":
+        name = write(equation.left)
+        return f"if files may set '{name}' by itself, list it under 'free' in the 'import' of the weight map"
     if len(options := words(equation.left)) > 1:
         return f"it can be {', '.join(options)}"
     read = reads(equation.left)

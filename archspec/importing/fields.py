@@ -7,7 +7,9 @@ config:
 import:                                     # what files may say besides
   defaults: {n_inner: 4*hidden_size}        # the meaning of a field that is left out, or null
   ignore: [summary_type]                    # cannot change what this model computes
-  accept: {n_ctx: n_positions}              # read in place of another field
+  accept: {n_ctx: n_positions}              # another spelling of a field; where both are there, they agree
+  instead: {scale_outputs: tied}            # read in place of another field, whatever that says
+  free: [intermediate_size]                 # a param with an expression, which a file may set all the same
   same: {rank: [null, auto]}                # each value after the first is read as the first
 """
 
@@ -20,6 +22,8 @@ from msgspec.structs import replace
 
 from archspec.dims.expr import Conditional, Expr, Listing, Literal, Name, names
 from archspec.dims.parse import parse
+from archspec.errors import Collector
+from archspec.lowering.settings import Settings
 from archspec.spec.node import Mapping as Table
 from archspec.spec.node import Node, Scalar, Sequence
 from archspec.spec.spec import Spec
@@ -39,7 +43,8 @@ class Fields(Struct, frozen=True):
     `spec` is set to the graph that the map speaks of, `graph`, where it speaks of a part.
     `kind` is the reference class; `listed`: `architectures` names it. `complete`: the map has an `import`, so
     what a file leaves out means what `defaults` say, or else the spec's own params. `folder`: its place in
-    a system. What is both in `config` and in `ignore` is only written.
+    a system. What is both in `config` and in `ignore` is only written. `derived`: params that are always what
+    their expressions say, with the expressions; a file cannot set them alone.
     """
 
     spec: Spec
@@ -49,6 +54,8 @@ class Fields(Struct, frozen=True):
     defaults: Mapping[str, Field]
     ignore: frozenset[str]
     accept: Mapping[str, str]
+    instead: Mapping[str, str]
+    derived: Mapping[str, Expr]
     same: Mapping[str, tuple[Expr, ...]]
     kind: Expr | None
     listed: bool
@@ -64,7 +71,7 @@ class Fields(Struct, frozen=True):
     @property
     def known(self) -> frozenset[str]:
         """Every path that is understood."""
-        return frozenset((*self.config, *self.defaults, *self.ignore, *self.accept))
+        return frozenset((*self.config, *self.defaults, *self.ignore, *self.accept, *self.instead))
 
     def gives(self, path: str, value: str) -> bool:
         """Whether a field can be this word."""
@@ -86,9 +93,6 @@ def fields_of(spec: Spec) -> Iterator[Fields]:
 def _fields(spec: Spec, name: str, section: Table, params: frozenset[str]) -> Fields:
     more, kind, library = section.get("import"), section.get("class"), section.get("library")
     rest = more if isinstance(more, Table) else Table((), section.span)
-    ignore, accept, same = rest.get("ignore"), rest.get("accept"), rest.get("same")
-    items = ignore.items if isinstance(ignore, Sequence) else ()
-    entries = accept.entries if isinstance(accept, Table) else ()
     part, place = section.get("graph"), section.get("folder")
     graph = str(part.value) if isinstance(part, Scalar) else None
     return Fields(
@@ -97,15 +101,35 @@ def _fields(spec: Spec, name: str, section: Table, params: frozenset[str]) -> Fi
         params=params,
         config=_leaves(section.get("config"), params),
         defaults=_leaves(rest.get("defaults"), params),
-        ignore=frozenset(str(item.value) for item in items if isinstance(item, Scalar)),
-        accept={str(key.value): str(to.value) for key, to in entries if isinstance(to, Scalar)},
-        same=_same(same, params),
+        ignore=_listed(rest.get("ignore")),
+        accept=_paths(rest.get("accept")),
+        instead=_paths(rest.get("instead")),
+        derived=_derived(spec, params - _listed(rest.get("free"))),
+        same=_same(rest.get("same"), params),
         kind=None if kind is None else expression(kind, params),
         listed=not (isinstance(library, Scalar) and library.value == "diffusers"),
         complete=more is not None,
         graph=graph,
         folder=str(place.value) if isinstance(place, Scalar) else None,
     )
+
+
+def _listed(node: Node | None) -> frozenset[str]:
+    items = node.items if isinstance(node, Sequence) else ()
+    return frozenset(str(item.value) for item in items if isinstance(item, Scalar))
+
+
+def _paths(node: Node | None) -> dict[str, str]:
+    entries = node.entries if isinstance(node, Table) else ()
+    return {str(key.value): str(to.value) for key, to in entries if isinstance(to, Scalar)}
+
+
+def _derived(spec: Spec, bound: frozenset[str]) -> dict[str, Expr]:
+    """The params among `bound` that are computed from others, with their expressions."""
+    settings = Settings(spec, Collector())
+    names, params = bound & settings.values.keys(), frozenset(settings.nodes)
+    found = ((name, expression(settings.nodes[name], params)) for name in sorted(names))
+    return {name: expr for name, expr in found if reads(expr)}
 
 
 def _same(node: Node | None, params: frozenset[str]) -> dict[str, tuple[Expr, ...]]:

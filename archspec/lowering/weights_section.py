@@ -28,7 +28,8 @@ _NAMES = frozenset(
     {"rename", "segments", "stack", "unstack", "fuse", "split", "transpose", "ignore", "alias", "accept"}
 )
 _COUNTS = frozenset({"axis", "sizes"})
-_FIELDS = (("import", "ignore"), ("import", "accept"))  # names of fields, taken as they are
+# Names of fields and params, taken as they are.
+_FIELDS = tuple(("import", key) for key in ("ignore", "accept", "instead", "free"))
 
 
 class WeightsSection(Struct, frozen=True):

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+_KERNELS = "archspec::attention_"
+
 
 @dataclass
 class Measured:
@@ -43,10 +45,18 @@ class LiveBytes(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        results = func(*args, **(kwargs or {}))
+        generated = func.namespace == "archspec" and func.name().startswith(_KERNELS)
+        results = (self.inside if generated else _plainly)(func, args, kwargs or {})
         for x in tensors(results):
             self._see(key_of(x), x.untyped_storage(), str(func))
         return results
+
+    def inside(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """An operation of generated kernels, with what its host code allocates."""
+        key = getattr(torch.DispatchKey, next(tensors(args)).device.type.upper())
+        keys = torch._C.DispatchKeySet(key)  # pyright: ignore[reportPrivateUsage]  # nothing public makes one
+        with self:
+            return func.redispatch(keys, *args, **kwargs)
 
     def _see(self, key: int, storage: torch.UntypedStorage, name: str) -> None:
         if key in self.known:
@@ -60,6 +70,10 @@ class LiveBytes(TorchDispatchMode):
     def _gone(self, key: int, size: int) -> None:
         self.known.discard(key)
         self.live -= size
+
+
+def _plainly(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return func(*args, **kwargs)
 
 
 def tensors(results: Any) -> Iterator[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from archspec.analysis.parameters import Parameters
 from archspec.analysis.sizes import Sizes
 from archspec.analysis.state import StateBytes
 from archspec.analysis.tracing import Training
-from archspec.errors import ArchspecError, Diagnostic
+from archspec.errors import ArchspecError, Diagnostic, UnsupportedError
 from archspec.ir.graph import Graph
 from archspec.reports.learned import learned, matrices
 from archspec.reports.question import Question
@@ -109,10 +110,19 @@ class Account:
         from archspec.backends.torch.emit import emit  # lazy: what needs no run starts without it
         from archspec.backends.torch.fake.trace import Subject  # lazy: the same
 
-        return Subject(
-            emit(self.graph, attention=self.question.attention, device=self.question.hardware),
-            self.graph.name,
-        )
+        if self.question.attention == "flex":
+            message = "what attention=flex costs is not known: its blocks are chosen, and compiled, when it runs"
+            hint = "ask for attention=sdpa, eager, triton or auto"
+            raise UnsupportedError(Diagnostic("U002", message, None, hint))
+        source = emit(self.graph, attention=self.question.attention, device=self.question.hardware)
+        return Subject(source, self.graph.name, self._kernels)
+
+    @property
+    def _kernels(self) -> Mapping[str, str]:
+        """Files of kernels that the emitted source may import."""
+        from archspec.backends.torch.passes.kernels import kernel_files  # lazy: as `subject`
+
+        return kernel_files(self.graph.root) if self.question.attention in ("triton", "auto") else {}
 
     @cached_property
     def sizes(self) -> Sizes:

@@ -17,7 +17,7 @@ from archspec.analysis.sizes import Sizes, number
 from archspec.analysis.training_cost import TrainingRun, compute_optimal, training_cost
 from archspec.errors import ArchspecError
 from archspec.reports.account import Account
-from archspec.reports.serving import loads, read_bytes, served, visible
+from archspec.reports.serving import loads, read_bytes, served
 from archspec.reports.table import Row, Table, Value
 
 MOST_TOKENS = 1 << 24
@@ -54,7 +54,7 @@ def on_device(account: Account, place: Place) -> Iterator[Table]:
 
 
 def _forward(account: Account, place: Place) -> Table:
-    each = loads(account.inference, visible(account))
+    each = loads(account.inference, account.forward)
     ideal = total(each, place.device)
     moved = sum(load.bytes for load in each)
     flops = sum(load.flops for load in each)
@@ -74,7 +74,7 @@ def _forward(account: Account, place: Place) -> Table:
 def _operations(account: Account, place: Place) -> Table:
     """Operations of one name together, the longest first."""
     groups = dict[str, list[Load]]()
-    for load in loads(account.inference, visible(account)):
+    for load in loads(account.inference, account.forward):
         groups.setdefault(load.name, []).append(load)
     times = {name: total(each, place.device) for name, each in groups.items()}
     rows = [

@@ -56,8 +56,8 @@ class Cluster(Struct, frozen=True):
 class TrainingGoal(Struct, frozen=True):
     """What to train: `batch` sequences a step, the other sizes, as `Question` has them.
 
-    `checkpoint`: none, selective, full, or any: none and full are tried. `attention`: sdpa keeps no scores,
-    eager does. `tokens` of the whole run. `long`: layouts with context parallelism are tried, too.
+    `checkpoint`: none, selective, full, or any: none and full are tried. `attention`: only eager keeps
+    scores. `tokens` of the whole run. `long`: layouts with context parallelism are tried, too.
     """
 
     batch: int
@@ -68,6 +68,11 @@ class TrainingGoal(Struct, frozen=True):
     attention: str = "sdpa"
     tokens: float | None = None
     long: bool = False
+
+    @property
+    def fused(self) -> bool:
+        """Whether attention keeps no scores."""
+        return self.attention != "eager"
 
 
 class Candidate(Struct, frozen=True):
@@ -125,7 +130,7 @@ class Plan:
     def recomputes(self) -> tuple[str, ...]:
         asked = self.goal.checkpoint
         if asked == "any":
-            return ("none", "full") if self.goal.attention == "sdpa" else RECOMPUTE
+            return ("none", "full") if self.goal.fused else RECOMPUTE
         if asked not in RECOMPUTE:
             hint = did_you_mean(asked, RECOMPUTE) or f"one of any, {', '.join(RECOMPUTE)}"
             problem = f"a plan does not know checkpointing '{asked}'"
@@ -167,7 +172,7 @@ class Plan:
         layout = placed.layout
         microbatch = self.goal.batch // (layout.dp * layout.microbatches)
         read = self._parts(layout, recompute, microbatch)
-        again = "none" if recompute == "selective" and self.goal.attention == "sdpa" else recompute
+        again = "none" if recompute == "selective" and self.goal.fused else recompute
         time = step_time(placed, read, again, self.kept, self.speed)
         return Candidate(layout, recompute, microbatch, fullest(placed, read, self.kept), time)
 
@@ -176,7 +181,7 @@ class Plan:
         key = (layout.tp, layout.ep, layout.cp, layout.sp, recompute, microbatch)
         if key not in self._known:
             sizes = {**self.goal.sizes, self.batch_size: microbatch}
-            asked = Asked(sizes, recompute, self.goal.attention == "sdpa", self.width)
+            asked = Asked(sizes, recompute, self.goal.fused, self.width)
             self._known[key] = parts(self.model, layout, asked, self.speed, self._memo)
         return self._known[key]
 
@@ -205,7 +210,7 @@ class Plan:
         """FLOPs of a step as a model counts them: forward and backward, nothing twice."""
         whole = Layout()
         sizes = {**self.goal.sizes, self.batch_size: self.goal.batch}
-        asked = Asked(sizes, "none", self.goal.attention == "sdpa", self.width)
+        asked = Asked(sizes, "none", self.goal.fused, self.width)
         found = parts(self.model, whole, asked, self.speed)
         layers = sum(
             found.layers[path].flops * count for path, count in place(self.model, whole).stages[0].runs

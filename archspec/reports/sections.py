@@ -60,6 +60,8 @@ def flops(account: Account) -> Table:
     if account.decode is not None:
         past = "past" if account.past is None else f"{account.past:,}"
         rows.append(_cost("decode, one token", account.decode.forward, f"{past} tokens in the cache"))
+    if account.question.attention == "triton" and account.numeric:
+        rows += _in_tiles(account)
     rows += [_cost("training step", step.step, f"checkpointing: {account.question.checkpoint}")]
     rows += [_cost("of it backward", step.backward), _cost("of it computed again", step.again)]
     rows.append(
@@ -73,6 +75,17 @@ def flops(account: Account) -> Table:
         *step.notes,
     )
     return Table("FLOPs", tuple(rows), ("full", "exact"), tuple(dict.fromkeys(notes)))
+
+
+def _in_tiles(account: Account) -> list[Row]:
+    """What generated kernels compute of the forward pass's attention."""
+    from archspec.reports.in_tiles import TILE, in_tiles  # lazy: only generated kernels have tiles
+
+    found = in_tiles(account.graph, account.sizes)
+    if not found:
+        return []
+    note = f"all pairs of the tiles visited, {TILE[0]} queries by {TILE[1]} keys"
+    return [Row("of it attention, in tiles", (None, found), "FLOP", note)]
 
 
 def _cost(label: str, cost: Cost, note: str = "") -> Row:

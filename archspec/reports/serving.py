@@ -14,6 +14,7 @@ from archspec.analysis.sizes import Sizes, number
 from archspec.analysis.widths import width
 from archspec.ir.graph import Graph, Repeat, walk
 from archspec.reports.account import Account
+from archspec.reports.fused import shares
 from archspec.reports.learned import learned
 from archspec.reports.shapes import shapes
 
@@ -45,7 +46,7 @@ def served(account: Account) -> Served:
     def run(batch: int, tokens: int) -> tuple[int, tuple[Load, ...]]:
         given = shapes(graph, Sizes.of(graph, at(batch, tokens)), question.dtype)
         trace = account.subject.trace(given, question.inference)
-        return trace.peak, loads(trace, visible(account))
+        return trace.peak, loads(trace, Flops.of(graph, at(batch, tokens)))
 
     return Served(
         weight_bytes=account.parameters.bytes(question.dtype),
@@ -60,24 +61,13 @@ def served(account: Account) -> Served:
     )
 
 
-def visible(account: Account) -> float:
-    """The share of pairs that masks let through, in FLOPs of attention; 1 where it is not known."""
-    found = account.forward.by_class().get("attention")
-    if found is None or not isinstance(found.full, int) or not isinstance(found.exact, int) or not found.full:
-        return 1.0
-    return found.exact / found.full
-
-
-def loads(trace: Trace, share: float = 1.0) -> tuple[Load, ...]:
+def loads(trace: Trace, forward: Flops | None = None) -> tuple[Load, ...]:
     """Every operation of a run: its products' FLOPs, and the bytes it reads and writes.
 
-    A fused attention leaves out what its mask does: of its FLOPs that `share` is left.
+    A fused attention leaves out what its mask does, as far as `forward`, at the same sizes, knows of that.
     """
-    fused = "scaled_dot_product_attention"
-    return tuple(
-        Load(k.flops * (share if k.name == fused else 1), k.read + k.written, k.dtype, k.name)
-        for k in trace.kernels
-    )
+    share = shares(trace.kernels, forward) if forward else lambda _: 1.0
+    return tuple(Load(k.flops * share(k), k.read + k.written, k.dtype, k.name) for k in trace.kernels)
 
 
 def read_bytes(graph: Graph, dtype: str, batch: int = 1) -> float:

@@ -102,8 +102,17 @@ class ImportRules(Struct, frozen=True):
     ] = ()
     accept: Annotated[
         dict[str, str],
-        "Other spellings: a field of the file, to the field it is read in place of.",
+        "Other spellings: a field of the file, to the field that it means. Where both are there, they agree.",
     ] = {}
+    instead: Annotated[
+        dict[str, str],
+        "A field of the file, to the field it is read in place of, whatever that says.",
+    ] = {}
+    free: Annotated[
+        tuple[str, ...],
+        "Params with an expression that a file may set to another value. All others are what their "
+        "expressions say, or the file is refused.",
+    ] = ()
     same: Annotated[
         dict[str, tuple[Any, ...]],
         "Other values: those of a field that are read as the first one, an expression of params.",

@@ -1,10 +1,10 @@
 """`python -m benchmarks.gpu` measures generated kernels on a GPU in under ten minutes.
 
-prepare DIR         writes what is measured, with archspec, as files for a machine that has none (below 10 MiB)
+prepare DIR         writes what is measured, with archspec, for a machine that has none (below 10 MiB)
 run DIR -o OUT      measures it, with torch and triton alone; OUT: a folder, or a file that ends in .json
 show FILE           prints the tables of a run, its goals, and rows for the kernels' table
 page                writes the newest results into docs/kernels.md
-(nothing)           prepare and run; results go to benchmarks/results
+(nothing)           prepare and run; results go to benchmarks/results, those of rehearsals nowhere
 --dry               a rehearsal on a CPU, in Triton's interpreter: a few cases, tiny sizes
 """
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         with tempfile.TemporaryDirectory() as folder:
             _prepare(Path(folder), given)
-            _run(Path(folder), Path(given.out) if given.out else RESULTS, given)
+            _run(Path(folder), Path(given.out or (folder if given.dry else RESULTS)), given)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The third and fourth phase: every other way is compiled once, by many processes, then all of them run in turn."""
+"""The third and fourth phase: every other way is compiled once, by many processes, then all run in turn."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def first(call: Call, x: Operands, case: Case, grad: Tensor) -> Runs:
 
 
 def raced(job: Job, place: Place) -> Job:
-    """Milliseconds of each round of every way, bytes at its peak, its distance from ours, and all pairs that count.
+    """Milliseconds of each round of every way, bytes at its peak, its distance from ours, pairs that count.
 
     What a way cannot do is said under its name.
     """

@@ -1,4 +1,4 @@
-"""What is measured: attention structures with their sizes. Pure data: both stages read it, archspec or not."""
+"""What is measured: attention structures with their sizes. Pure data: both stages read it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An attention: B batches, H heads that share G heads of keys, Q queries at the end of K keys, E and W features.
+    """An attention: B batches, H heads that share G heads of keys, Q queries at the end of K keys, E and W
+    features.
 
     `dense`: SDPA can say it without a mask (full or causal). `tunes`: its times choose the table's tiles.
     """
@@ -67,8 +68,8 @@ class Case:
         return replace(self, Q=queries, K=length, numbers=numbers, **sizes)
 
     def ragged(self) -> Case:
-        """To be checked: no tile divides 1,000. Few queries keep their batch, which decides into how many shares
-        keys are cut."""
+        """To be checked: no tile divides 1,000. Few queries keep their batch: it decides into how many
+        shares keys are cut."""
         return self.sized(1000, B=self.B if self.decodes else 1)
 
     def tiny(self) -> Case:
@@ -95,13 +96,15 @@ _ALL = [
     Case("causal d64 16k", "k <= q", Q=16384, K=16384, **D64, dense=True),
     Case("causal grouped d128 8k", "k <= q", B=2, H=64, G=8, dense=True),
     Case("window 4k of 32k d128", WINDOW, numbers={"w": 4096}, Q=32768, K=32768, **GROUPED, tunes=True),
-    Case("window 1k sinks d64", WINDOW, numbers={"w": 1024}, B=2, H=64, G=8, E=64, W=64, sunk=True, tunes=True),
+    Case("window 1k sinks d64", WINDOW, numbers={"w": 1024}, B=2, H=64, G=8, E=64, W=64, sunk=True,
+         tunes=True),
     Case("prefix 2k d128", "k <= q or k < p", numbers={"p": 2048}, B=2, **GROUPED),
-    Case("chunks 4k of 16k d128", "k <= q and q // c == k // c", numbers={"c": 4096}, Q=16384, K=16384, **GROUPED),
+    Case("chunks 4k of 16k d128", "k <= q and q // c == k // c", numbers={"c": 4096}, Q=16384, K=16384,
+         **GROUPED),
     Case("global tokens d64", GLOBAL, numbers={"w": 256}, tables={"tokens": TOKENS, "padding": KEYS},
          B=4, H=12, G=12, E=64, W=64, tunes=True),
-    Case("documents d128 16k", "k <= q and doc[b, q] == doc[b, k]", tables={"doc": Table(("b", "k"), "documents")},
-         Q=16384, K=16384, **GROUPED),
+    Case("documents d128 16k", "k <= q and doc[b, q] == doc[b, k]",
+         tables={"doc": Table(("b", "k"), "documents")}, Q=16384, K=16384, **GROUPED),
     Case("ALiBi d128", "k <= q", "slopes[h] * (k - q)", tables={"slopes": Table(("h",), "slopes")}, B=2),
     Case("T5 distances d64", None, DISTANCE, {"d": 128}, {"table": Table(("h", "2 * d + 1"), "normal")},
          B=2, H=16, G=16, E=64, W=64, tunes=True),

@@ -22,7 +22,7 @@ FORWARD = ("forward", "decode")
 
 
 def jobs(prepared: dict[str, Any], cases: Iterable[Case], capability: int) -> list[Job]:
-    """The table's own tiles of all cases first, then every candidate. Cases that differ in length alone are one."""
+    """The table's own tiles of all cases first, then every candidate. Cases of different lengths are one."""
     cases = list({(x.structure, x.H, x.G, x.E, x.W, x.decodes): x for x in reversed([*cases])}.values())[::-1]
     first = [{"case": case.name} for case in cases]
     then = [

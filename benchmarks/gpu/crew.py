@@ -1,4 +1,4 @@
-"""Worker processes, each fed one job at a time. One that dies or takes too long is replaced; its job has failed."""
+"""Worker processes, each fed one job at a time. One that dies or takes too long is replaced."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -33,31 +34,31 @@ class Worker:
     def ask(self, job: Job, seconds: float) -> Job:
         """The answer to a job; an error where the process ends or `seconds` pass, and then it is gone."""
         wait = seconds + (START if self.fresh else 0.0)
-        assert self.child.stdin is not None
-        try:
-            self.child.stdin.write((json.dumps(job) + "\n").encode())
-            self.child.stdin.flush()
-        except BrokenPipeError:
-            return self._gone("the process had ended")
-        line = self._line(time.monotonic() + wait)
         self.fresh = False
-        return (
-            self._gone(f"no answer in {wait:.0f} s, or the process died")
-            if line is None
-            else json.loads(line)
-        )
+        try:
+            return self._answer(job, time.monotonic() + wait)
+        except TimeoutError:
+            return self._gone(f"no answer in {wait:.0f} s") | {"late": True}
+        except (EOFError, BrokenPipeError):
+            with suppress(subprocess.TimeoutExpired):
+                self.child.wait(5)
+            return self._gone("the process died")
 
-    def _line(self, until: float) -> bytes | None:
-        out = self.child.stdout
+    def _answer(self, job: Job, until: float) -> Job:
+        sent, out = self.child.stdin, self.child.stdout
+        assert sent is not None
         assert out is not None
+        sent.write((json.dumps(job) + "\n").encode())
+        sent.flush()
         while b"\n" not in self._rest:
-            ready, _, _ = select.select([out], [], [], max(0.0, until - time.monotonic()))
-            more = os.read(out.fileno(), 1 << 16) if ready else b""
+            if not select.select([out], [], [], max(0.0, until - time.monotonic()))[0]:
+                raise TimeoutError
+            more = os.read(out.fileno(), 1 << 16)
             if not more:
-                return None
+                raise EOFError
             self._rest += more
         line, _, self._rest = self._rest.partition(b"\n")
-        return line
+        return json.loads(line)
 
     def _gone(self, why: str) -> Job:
         self.end()
@@ -76,16 +77,12 @@ class Crew:
     """`size` threads, each with a worker of its own, over one list of jobs."""
 
     def __init__(self, folder: Path, log: Path, size: int, dry: bool) -> None:
-        self.command = [
-            sys.executable,
-            "-m",
-            "benchmarks.gpu.worker",
-            str(folder),
-            *(["--dry"] if dry else []),
-        ]
+        worker = [sys.executable, "-m", "benchmarks.gpu.worker", str(folder)]
+        self.command = [*worker, "--dry"] if dry else worker
         self.environment = {**os.environ, **(DRY if dry else REAL)}
         self.log, self.size = log, size
         self.idle: list[Worker] = []
+        self._lock = threading.Lock()
 
     def work(
         self,
@@ -119,7 +116,7 @@ class Crew:
                 continue
             worker = worker if worker is not None and worker.alive else self._worker()
             answer = worker.ask(job, min(limit, rest))
-            if not worker.alive and rest < limit:
+            if answer.pop("late", False) and rest < limit:
                 answer["skipped"] = True
             if "spoilt" in answer:
                 worker.end()
@@ -129,10 +126,11 @@ class Crew:
 
     def _worker(self) -> Worker:
         """One that waits, or a new one."""
-        while self.idle:
-            found = self.idle.pop()
-            if found.alive:
-                return found
+        with self._lock:
+            while self.idle:
+                found = self.idle.pop()
+                if found.alive:
+                    return found
         with self.log.open("ab") as log:
             return Worker(self.command, self.environment, log)
 

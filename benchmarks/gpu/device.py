@@ -52,11 +52,12 @@ def smi(fields: str) -> str | None:
 
 
 def milliseconds(run: Run, at: torch.device, rep: int = 60) -> float:
-    """The median of about `rep` milliseconds of calls, each on a flushed second-level cache; on a CPU, of one."""
+    """The median of about `rep` milliseconds of calls, each with an empty L2 cache; on a CPU, of one call."""
     if at.type == "cuda":
         from triton.testing import do_bench  # lazy: the interpreter has no driver that it asks for
 
-        return float(do_bench(run, warmup=max(10, rep // 3), rep=rep, return_mode="median"))
+        found: Any = do_bench(run, warmup=max(10, rep // 3), rep=rep, return_mode="median")
+        return float(found)
     began = time.perf_counter()
     run()
     return (time.perf_counter() - began) * 1e3

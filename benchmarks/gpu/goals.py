@@ -1,4 +1,4 @@
-"""What is aimed at on an H200 (bf16, pairs that count): TFLOP/s, parts of bandwidth, and ratios to other ways."""
+"""What is aimed at on an H200 (bf16, pairs that count): TFLOP/s, parts of bandwidth, ratios to other ways."""
 
 from __future__ import annotations
 
@@ -65,6 +65,10 @@ GOALS = (
     Goal("decode d128 32k", FORWARD, 0.75, 0.85),
     Goal("decode d128 32k", FORWARD, 1.2, None, FLEX),
 )
+
+
+MODELS = {"GPT-2": "sdpa", "Llama 1B": "sdpa", "SD U-Net": "sdpa", "Longformer": "transformers eager"}
+"""A step of training with `triton` is at least as fast as with these."""
 
 
 def beside_flex(all_raced: Iterable[Raced], direction: str) -> dict[str, float]:

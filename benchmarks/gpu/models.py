@@ -1,12 +1,13 @@
 """The last phase: whole models, forward and a step of training, in all implementations of attention.
 
-Weights are random and in bfloat16, nothing is dropped, the loss is the mean square of the first output, and no
+Weights are random and in bfloat16, nothing is dropped, the loss is the mean square of the first output, no
 optimizer runs: what is timed is the model. Ours share weights, so that their results can be compared.
 """
 
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,9 @@ from benchmarks.gpu.kernels import Row, index, module_at, row_capability, tiled
 from benchmarks.gpu.place import Job, Place, Told, rows_of
 from benchmarks.gpu.reference import errors
 
-ATTENTIONS = ("triton", "sdpa", "eager")
+ATTENTIONS = ("triton", "sdpa", "flex", "eager")
+COMPILED = ("triton", "flex")
+BOTH, STEPWISE = ("sdpa", "eager"), ("eager",)
 ROUNDS = 2
 Given = dict[str, Tensor]
 
@@ -38,7 +41,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A spec with its preset or graph, its inputs' sizes, and its peer. `tiny`: arguments of a rehearsal's module."""
+    """A spec with its preset or graph, its inputs' sizes, and its peer. `tiny`: a rehearsal's arguments."""
 
     spec: str
     peer: Peer
@@ -54,17 +57,23 @@ _LLAMA = {"vocab_size": 128256, "hidden_size": 2048, "num_hidden_layers": 16, "n
           "num_key_value_heads": 8, "intermediate_size": 8192, "tie_word_embeddings": True,
           "max_position_embeddings": 131072}  # fmt: skip
 _UNET = {"cross_attention_dim": 768, "attention_head_dim": 8}
-_LONG = {"attention_window": [512] * 12, "max_position_embeddings": 4098, "vocab_size": 50265}
+_LONG = {
+    "attention_window": [512] * 12,
+    "type_vocab_size": 1,
+    "max_position_embeddings": 4098,
+    "vocab_size": 50265,
+}
 MODELS = {
-    "GPT-2": Model("gpt2", Peer("transformers", "GPT2LMHeadModel", "GPT2Config", {}, ("sdpa", "eager")), batch=8,
+    "GPT-2": Model("gpt2", Peer("transformers", "GPT2LMHeadModel", "GPT2Config", {}, BOTH), batch=8,
                    tiny=_SMALL | {"max_positions": 64}),
-    "Llama 1B": Model("llama", Peer("transformers", "LlamaForCausalLM", "LlamaConfig", _LLAMA, ("sdpa", "eager")),
+    "Llama 1B": Model("llama", Peer("transformers", "LlamaForCausalLM", "LlamaConfig", _LLAMA, BOTH),
                       preset="1b", batch=2, length=4096, tiny=_SMALL | {"num_kv_heads": 1, "head_dim": 16}),
-    "Longformer": Model("longformer", Peer("transformers", "LongformerModel", "LongformerConfig", _LONG, ("eager",)),
+    "Longformer": Model("longformer",
+                        Peer("transformers", "LongformerModel", "LongformerConfig", _LONG, STEPWISE),
                         preset="encoder", batch=4, length=4096,
                         tiny=_SMALL | {"max_positions": 70, "windows": 8}),
     "SD U-Net": Model("sd15", Peer("diffusers", "UNet2DConditionModel", None, _UNET, ("sdpa",)), graph="unet",
-                      batch=8, length=64),
+                      batch=4, length=64),
 }  # fmt: skip
 
 
@@ -73,8 +82,13 @@ def jobs(rows: Iterable[Row], dry: bool) -> list[Job]:
     return [{"model": name, "rows": known} for name, x in MODELS.items() if x.tiny or not dry]
 
 
+def warming(rows: Iterable[Row]) -> list[Job]:
+    """What compiles for long."""
+    return [job | {"peer": way} for job in jobs(rows, dry=False) for way in COMPILED]
+
+
 def stepped(job: Job, place: Place) -> Job:
-    """Milliseconds of forward and of a step of training, bytes at the step's peak, distances of ours from `sdpa`."""
+    """Milliseconds of forward and of a training step, bytes at its peak, ours' distance from `sdpa`."""
     model = MODELS[job["model"]]
     said: Job = {"ms": {}, "bytes": {}, "errors": {}, "far": {}}
     prepared = index(place.folder)["models"][job["model"]]
@@ -89,13 +103,14 @@ def stepped(job: Job, place: Place) -> Job:
 
 
 def warmed(job: Job, place: Place) -> Job:
-    """Compiles the kernels of a model's step."""
+    """Seconds until a step was compiled."""
     model, prepared = MODELS[job["model"]], index(place.folder)["models"][job["model"]]
     kernels = [module_at(place.folder / "kernels" / file) for file in prepared["kernels"]]
     with tiled(kernels, rows_of(job), row_capability(place.device)):
-        module, given = _makers(model, prepared, place)["triton"](inputs(model, place))
+        began = time.perf_counter()
+        module, given = _makers(model, prepared, place)[job["peer"]](inputs(model, place))
         _running(module, given, "step")()
-    return {}
+    return {"seconds": time.perf_counter() - began}
 
 
 def _entrants(
@@ -120,7 +135,7 @@ def _entrants(
 def _makers(
     model: Model, prepared: Mapping[str, Any], place: Place
 ) -> dict[str, Callable[[Given], tuple[nn.Module, Given]]]:
-    """Ours by attention, then the peer's, which rehearsals leave out."""
+    """Ours by attention, then the peer's. Rehearsals leave out the peer, and what is compiled for a CPU."""
     folder = place.folder / "models" / prepared["folder"]
     arguments = dict(model.tiny or {}) if place.dry else {}
 
@@ -132,7 +147,7 @@ def _makers(
     def theirs(attention: str) -> Callable[[Given], tuple[nn.Module, Given]]:
         return lambda given: (_placed(lambda: _peer(model.peer, attention), place), given)
 
-    known = {x: ours(x) for x in prepared["attentions"]}
+    known = {x: ours(x) for x in prepared["attentions"] if not (place.dry and x == "flex")}
     return (
         known
         if place.dry

@@ -39,8 +39,8 @@ class Operands:
             return x.detach().to(dtype or x.dtype).requires_grad_(word != "slopes")
 
         tables = {word: leaf(word, x) for word, x in self.tables.items()}
-        own = (leaf(word, getattr(self, word)) for word in "qkv")
-        return Operands(*own, tables, leaf("sinks", self.sinks))
+        q, k, v = (leaf(word, x) for word, x in zip("qkv", (self.q, self.k, self.v), strict=True))
+        return Operands(q, k, v, tables, leaf("sinks", self.sinks))
 
 
 def operands(case: Case, device: torch.device, dtype: torch.dtype) -> Operands:
@@ -81,7 +81,7 @@ def _length(axis: str, case: Case) -> int:
 
 
 def _pitched(x: Tensor) -> Tensor:
-    """The same with rows 16 elements apart or a multiple, whatever their length: no length makes another kernel."""
+    """The same with rows 16 elements apart, or a multiple: then no length makes another kernel."""
     if x.dim() < 2:
         return x
     room = -(-x.shape[-1] // 16) * 16

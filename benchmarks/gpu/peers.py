@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import AuxRequest, create_block_mask, flex_attention
 
 from benchmarks.gpu.cases import Case
 from benchmarks.gpu.operands import Operands
@@ -101,8 +101,8 @@ def _flex(case: Case, made: Operands, options: dict[str, Any], dry: bool) -> Att
         score = scores.setdefault(id(x), _score(case, x))
         if x.sinks is None:
             return call(x.q, x.k, x.v, score_mod=score, **known)
-        out, lse = call(x.q, x.k, x.v, score_mod=score, return_lse=True, **known)
-        return out * torch.sigmoid(lse - x.sinks[:, None])[..., None].to(out.dtype)
+        out, found = call(x.q, x.k, x.v, score_mod=score, return_aux=AuxRequest(lse=True), **known)
+        return out * torch.sigmoid(found.lse - x.sinks[:, None])[..., None].to(out.dtype)
 
     return run
 

@@ -1,4 +1,4 @@
-"""The first stage, with archspec: the kernels of every case and the models, as files for a machine without it."""
+"""The first stage, with archspec: the kernels of every case and the models, for a machine without it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from archspec.dims.num import num
 from archspec.dims.parse import parse
 from archspec.errors import UnsupportedError
 from archspec.ir.tiles.plan import plan
+from archspec.spec.spec import Spec
 from archspec.views.resolved import digest
 from benchmarks.gpu.candidates import KERNELS
 from benchmarks.gpu.cases import CASES, DRY, Case
@@ -79,7 +80,7 @@ def _model(model: Model, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _sources(spec: archspec.Spec) -> Iterable[tuple[str, str]]:
+def _sources(spec: Spec) -> Iterable[tuple[str, str]]:
     """Of each implementation that the model has."""
     for attention in ATTENTIONS:
         try:

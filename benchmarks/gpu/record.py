@@ -12,7 +12,7 @@ Item = dict[str, Any]
 
 
 class Record:
-    """`about` (device, versions, clocks, date) and `items`: a phase, what it is of, and `found` or `error`."""
+    """`about` (device, versions, clocks, date) and `items`: a phase, what it is of, `found` or `error`."""
 
     def __init__(self, path: Path, about: Item) -> None:
         self.path, self.about, self.items = path, about, list[Item]()

@@ -68,7 +68,7 @@ def _where(test: Tensor, then: Any, orelse: Any) -> Tensor:
 def places(
     sizes: tuple[int, int, int, int], start: int, device: torch.device, first: int = 0
 ) -> list[Tensor]:
-    """b, h, q, k of `sizes` pairs, from the query `first` on, as tensors that broadcast against each other."""
+    """b, h, q, k of `sizes` pairs, from the query `first` on, as tensors that broadcast."""
     ranges = [torch.arange(x, device=device) for x in sizes]
     ranges[2] = ranges[2] + start + first
     return [x.view([-1 if axis == own else 1 for axis in range(4)]) for own, x in enumerate(ranges)]

@@ -24,7 +24,7 @@ WORKERS = 14  # processes that compile: of 16 cores
 
 
 class Session:
-    """A run: its record, its workers, and what to leave out. `wanted`: names of cases and models (none: all)."""
+    """A run: its record, its workers, and what to leave out. `wanted`: cases and models (none: all)."""
 
     def __init__(
         self, folder: Path, out: Path, phases: Sequence[str], seconds: float, wanted: Sequence[str], dry: bool
@@ -36,7 +36,12 @@ class Session:
         )
         self.prepared = index(folder)
         day = datetime.now(UTC).date().isoformat()
-        about = dev.about() | {"dry": dry, "date": day, "budget": seconds, "clocks": [dev.smi(dev.CLOCKS)]}
+        about: Item = dev.about() | {
+            "dry": dry,
+            "date": day,
+            "budget": seconds,
+            "clocks": [dev.smi(dev.CLOCKS)],
+        }
         name = re.sub(r"\W+", "-", about["device"].lower())
         path = out if out.suffix == ".json" else out / name / f"{day}.json"
         self.record = Record(path, about | {"prepared": self.prepared["of"]})
@@ -83,7 +88,7 @@ class Session:
 
     def _warm(self) -> list[Job]:
         """Nothing where nothing is compiled."""
-        return [] if self.dry else [*bench.warming(self.cases()), *self._models()]
+        return [] if self.dry else [*bench.warming(self.cases()), *self._asked(models.warming(self.rows()))]
 
     def _tune(self) -> list[Job]:
         return tune.jobs(self.record.of("correct"), self.cases())
@@ -98,5 +103,7 @@ class Session:
         return bench.jobs(self.cases(), self.rows())
 
     def _models(self) -> list[Job]:
-        found = models.jobs(self.rows(), self.dry)
-        return [job for job in found if not self.wanted or job["model"] in self.wanted]
+        return self._asked(models.jobs(self.rows(), self.dry))
+
+    def _asked(self, jobs: Iterable[Job]) -> list[Job]:
+        return [job for job in jobs if not self.wanted or job["model"] in self.wanted]

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from benchmarks.gpu.candidates import row
-from benchmarks.gpu.goals import GOALS, beside_flex, mean
+from benchmarks.gpu.goals import GOALS, MODELS, beside_flex, mean
 from benchmarks.gpu.record import Item
 from benchmarks.gpu.results import Raced
 
@@ -19,8 +19,10 @@ def report(about: Item, items: Sequence[Item]) -> str:
     parts = [
         machine(about),
         *sections(items),
-        "## Rows for the kernels' table",
+        "\n## Rows for the kernels' table\n",
         *table_rows(about),
+        "\n## Tiles\n",
+        tiles(about, items),
         *counts(items),
     ]
     return "\n".join(parts)
@@ -30,10 +32,19 @@ def sections(items: Sequence[Item]) -> list[str]:
     """Headings and tables, `UNKNOWN` wherever nothing was measured."""
     raced = Raced.all(items)
     return [
-        "### Goals\n", goals(raced), "\n### Forward, TFLOP/s\n", speeds(raced, "forward"),
-        "\n### Backward, TFLOP/s\n", speeds(raced, "backward"), "\n### Decoding, GB/s of keys and values\n", decoding(raced),
-        "\n### Peak memory, MB beside operands\n", memory(raced), "\n### Whole models, milliseconds\n", models(items),
-    ]  # fmt: skip
+        "### Goals\n",
+        goals(raced, items),
+        "\n### Forward, TFLOP/s\n",
+        speeds(raced, "forward"),
+        "\n### Backward, TFLOP/s\n",
+        speeds(raced, "backward"),
+        "\n### Decoding, GB/s of keys and values\n",
+        decoding(raced),
+        "\n### Peak memory, MB beside operands\n",
+        memory(raced),
+        "\n### Whole models, milliseconds\n",
+        models(items),
+    ]
 
 
 def machine(about: Item) -> str:
@@ -54,8 +65,8 @@ def number(value: float | None, digits: int = 0) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
-def goals(raced: Iterable[Raced]) -> str:
-    """Each goal with what was reached, then the ratios to FlexAttention."""
+def goals(raced: Iterable[Raced], items: Sequence[Item] = ()) -> str:
+    """Each goal with what was reached, then the ratios to FlexAttention and those of whole models."""
     known = {each.case.name: each for each in raced}
     rows: Rows = []
     for goal in GOALS:
@@ -68,7 +79,18 @@ def goals(raced: Iterable[Raced]) -> str:
         rows.append([f"{goal.case}, {goal.direction}, {goal.unit}", *asked, reached])
     for direction in ("forward", "backward"):
         rows += _beside_flex(list(known.values()), direction)
+    rows += [_step(model, peer, items) for model, peer in MODELS.items()]
     return markdown(["goal", "must", "stretch", "reached"], rows)
+
+
+def _step(model: str, peer: str, items: Iterable[Item]) -> list[str]:
+    """How many times as fast a step is."""
+    own = [x for x in items if x["phase"] == "models" and x["model"] == model and "found" in x]
+    rounds = own[0]["found"]["ms"].get("step", {}) if own else {}
+    times = [statistics.median(rounds[way]) for way in (peer, "triton") if rounds.get(way)]
+    ratio = times[0] / times[1] if len(times) == 2 else None
+    reached = UNKNOWN if ratio is None else number(ratio, 2) + ("" if ratio >= 1 else " (missed)")
+    return [f"{model}, step, times {peer}", "1.00", "", reached]
 
 
 def _beside_flex(raced: list[Raced], direction: str) -> Rows:
@@ -86,7 +108,7 @@ def ways(raced: Iterable[Raced]) -> list[str]:
 
 
 def speeds(raced: Sequence[Raced], direction: str) -> str:
-    """TFLOP/s of pairs that count. Dense causal ways compute more pairs than count, and are shown by these."""
+    """TFLOP/s of pairs that count, also of the dense causal ways, which compute more of them."""
     chosen = [each for each in raced if not each.case.decodes and each.ways(direction)]
     columns = ways(chosen)
 
@@ -136,6 +158,23 @@ def table_rows(about: Item) -> list[str]:
     return [row(kernel, 10 * major + minor, width, tuple(tiles)) for kernel, width, tiles in found] or [
         UNKNOWN
     ]
+
+
+def tiles(about: Item, items: Iterable[Item]) -> str:
+    """Of each case and kernel: the tiles that are best for it alone, and what the table's cost."""
+    chosen = {(kernel, width): tuple(found) for kernel, width, found in about.get("rows", [])}
+    times: dict[tuple[str, str, int], dict[tuple[int, ...], float]] = {}
+    for item in items:
+        if item["phase"] == "tune" and "found" in item:
+            ((kernel, width, found),) = item["rows"]
+            times.setdefault((item["case"], kernel, width), {})[tuple(found)] = item["found"]["ms"]
+    rows: Rows = []
+    for (case, kernel, width), found in times.items():
+        best = min(found, key=lambda x: found[x])
+        taken = found.get(chosen.get((kernel, width), best))
+        cost = number(None if taken is None else taken / found[best], 3)
+        rows.append([case, kernel, " ".join(map(str, best)), number(found[best], 3), cost])
+    return markdown(["case", "kernel", "best tiles", "ms", "the table's, times"], rows)
 
 
 def counts(items: Iterable[Item]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from benchmarks.gpu import device as dev
 from benchmarks.gpu.candidates import Tiles
-from benchmarks.gpu.cases import CASES, Case
+from benchmarks.gpu.cases import Case
 from benchmarks.gpu.correct import ahead
 from benchmarks.gpu.kernels import Row
 from benchmarks.gpu.operands import operands
@@ -34,7 +34,7 @@ def key(item: Item) -> Row:
 
 
 def tuned(job: Job, place: Place) -> Job:
-    """Milliseconds of the direction that the job's kernel is of; other kernels have the tiles that they have."""
+    """Milliseconds of the direction that the job's kernel is of; others keep theirs."""
     case = place.case(job)
     x = operands(case, place.device, place.dtype)
     with place.tiled(job, case):

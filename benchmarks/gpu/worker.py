@@ -1,11 +1,12 @@
 """A process that does jobs: a line of JSON in, a line out. `python -m benchmarks.gpu.worker FOLDER [--dry]`.
 
-It may die of a job. A fault of a kernel spoils the device for the whole process: the answer says so, and crew.py
-starts another one.
+It may die of a job. A fault of a kernel spoils the device for the whole process: the answer says so, and
+crew.py starts another one.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 import torch
+import torch._dynamo
 
 from benchmarks.gpu import bench, correct, device, models, tune
 from benchmarks.gpu.place import Job, Place, Told
@@ -25,28 +27,26 @@ DOES = {
     "bench": bench.raced,
     "models": models.stepped,
 }
-BROKEN = os.environ.get("ARCHSPEC_BREAK", "")  # tests: the case or model whose jobs fail
 
 
 def main(folder: Path, dry: bool, answers: TextIO) -> None:
+    torch._dynamo.config.recompile_limit = 512  # beyond it FlexAttention would silently run uncompiled
+    torch._dynamo.config.accumulated_recompile_limit = 4096
     place = Place(folder, torch.device("cpu") if dry else device.device(), dry)
     for line in sys.stdin:
         began, reply = time.perf_counter(), Job()
+        torch.compiler.reset()  # what was compiled for another job is in files
         with Told(reply, "error"):
-            reply["found"] = _done(json.loads(line), place)
+            job: Job = json.loads(line)
+            reply["found"] = DOES[job["phase"]](job, place)
         reply["seconds"] = round(time.perf_counter() - began, 3)
-        if "error" in reply and place.device.type == "cuda":
+        if place.device.type == "cuda":
+            gc.collect()  # others share the device's memory
             with Told(reply, "spoilt"):
                 torch.cuda.synchronize()
                 torch.cuda.empty_cache()
         answers.write(json.dumps(reply) + "\n")
         answers.flush()
-
-
-def _done(job: Job, place: Place) -> Job:
-    if BROKEN and BROKEN in (job.get("case"), job.get("model")):
-        raise RuntimeError("broken on purpose")
-    return DOES[job["phase"]](job, place)
 
 
 if __name__ == "__main__":

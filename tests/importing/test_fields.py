@@ -56,6 +56,7 @@ weights:
     import:
       defaults: {ff: 4*hidden_size, half_ff: wide // 2, extra: false, nested: {deep: 1}, limits: [0.0, inf]}
       ignore: [summary]
+      free: [wide]
       accept: {n_embd: d_model, rope_factor: rope.factor, rope_type: rope.type}
 """
 

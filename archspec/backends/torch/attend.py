@@ -23,6 +23,8 @@ def of_pairs(body: Body, node: Apply, op: Mask | Score) -> None:
     if isinstance(op, Mask) and op.blocks:
         for needed in ("windows_over", "seen", "at", "chosen"):
             body.module.parts.require(f"runtime:windows.{needed}")
+    if isinstance(op, Mask) and op.documents:
+        body.module.parts.require("runtime:documents.documents_over")
     words = spelt((*op.operands, *(word for word, _ in op.names)))
     sizes = {word: number for word, number in op.attributes() if word in SIZES and isinstance(number, Num)}
     numbers = sizes | {words[word]: number for word, number in op.names}
@@ -84,6 +86,12 @@ def _sdpa(body: Body, node: Apply, op: Attend, operands: Sequence[Value | None])
 
 def _function(body: Body, op: Attend) -> str:
     """The fused function, or the one around it that leaves out what the mask never lets through."""
+    if op.documents:
+        for needed in ("windows.window_attention", "documents.document_attention") if op.blocks else ():
+            body.module.parts.require(f"runtime:{needed}")
+        name = "split_attention" if op.blocks else "document_attention"
+        body.module.parts.require(f"runtime:documents.{name}")
+        return name
     if not op.blocks and not op.chosen:
         return "F.scaled_dot_product_attention"
     name = "chosen_attention" if op.chosen else "window_attention"
@@ -99,7 +107,7 @@ def _arguments(body: Body, op: Attend, operands: Sequence[Value | None]) -> list
     given = [body.text(x) for x in operands if x is not None]
     if chosen is not None and mask is None:
         given.insert(3, "None")
-    elif op.blocks and mask is None:
+    elif (op.blocks or op.documents) and mask is None:
         given.append("None")
     if _drops(op):
         given.append(f"dropout_p={body.number(op.dropout).inside(PRODUCT)} * self.training")

@@ -21,7 +21,7 @@ Kind = Literal["capped", "short", "narrow", "scored", "masked", "plain"]
 
 FEW = 128  # keys: one tile or two, whatever the mask
 
-IMPLEMENTATIONS = ("auto", "eager", "sdpa", "triton")
+IMPLEMENTATIONS = ("auto", "eager", "flex", "sdpa", "triton")
 Pick = Callable[[Attention, Sequence[Value | None]], str]
 """Which implementation computes an attention with these operands."""
 

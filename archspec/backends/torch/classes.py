@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from archspec.backends.torch.copied import runtime_names
-from archspec.backends.torch.dialect import Mask, Score
+from archspec.backends.torch.dialect import FlexMask, FlexScore, Mask, Score
+from archspec.backends.torch.flex_functions import flex_mask, flex_score
 from archspec.backends.torch.masks import mask_function, mask_name
 from archspec.backends.torch.module import Module
 from archspec.backends.torch.pair_functions import PairFunction
@@ -129,6 +130,10 @@ class Classes:
 
 
 def _of_pairs(name: str, op: Mask | Score, node: Apply) -> PairFunction:
+    if isinstance(op, FlexMask):
+        return flex_mask(name, op, node.inputs, node.span)
+    if isinstance(op, FlexScore):
+        return flex_score(name, op, node.inputs, node.span)
     if isinstance(op, Mask):
         return mask_function(name, op, node.inputs, node.span)
     return score_function(name, op, node.inputs, node.span)

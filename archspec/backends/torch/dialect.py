@@ -25,7 +25,8 @@ class Mask(Op, frozen=True):
 
     An axis that the rule does not look at has size 1. Operands are called `operands` in `rule`, numbers by
     `names`. `implied`: the attention itself knows `k <= q`, so that the mask may be absent where that is all.
-    `blocks`: it is made for blocks of queries and the keys that these reach, where that saves work.
+    `blocks`: it is made for blocks of queries and the keys that these reach, where that saves work; `documents`:
+    for one document after another.
     """
 
     dialect: ClassVar = "torch"
@@ -37,6 +38,7 @@ class Mask(Op, frozen=True):
     names: tuple[tuple[str, Num], ...]
     implied: bool
     blocks: bool = False
+    documents: bool = False
 
     def infer(self, *operands: TensorType | None) -> tuple[TensorType, ...]:
         used, one = set(names(self.rule)), n.num(1)
@@ -46,6 +48,10 @@ class Mask(Op, frozen=True):
             size if axis in used else one for axis, size in (("q", self.queries), ("k", self.keys))
         )
         return (TensorType("bool", (batch, heads, queries, keys)),)
+
+
+class FlexMask(Mask, frozen=True):
+    """A mask as FlexAttention takes it: a condition at a pair, and which blocks of pairs it lets through."""
 
 
 class Score(Op, frozen=True):
@@ -78,6 +84,13 @@ class Score(Op, frozen=True):
         return "int64" if Reading(types, dict(self.names), {}).whole(self.rule) else "float32"
 
 
+class FlexScore(Score, frozen=True):
+    """The same as FlexAttention takes it: a function of a score and its place."""
+
+    def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
+        return (TensorType("float32", ()),)
+
+
 class MaskedBias(Op, frozen=True):
     """A score bias, the dtype's least number where the mask is false: bias [..., Q, K], mask -> 4 axes."""
 
@@ -104,8 +117,9 @@ class Attend(Op, frozen=True):
     """`Attention` with its mask made: q, k, v, mask or bias, sinks where they are not in it, and how.
 
     `start`: the position of the first query. `causal`: where that is the first key, no mask means `k <= q`.
-    `biased`: the fourth operand is a bias. `blocks`: the mask may be one in blocks. `chosen`: a sixth operand
-    [B, Q] is false for queries whose result nobody may use, and a seventh, where there is one, stands there.
+    `biased`: the fourth operand is a bias. `blocks`, `documents`: the mask may be one in blocks, or by documents.
+    `chosen`: a sixth operand [B, Q] is false for queries whose result nobody may use, and a seventh, where there
+    is one, stands there.
     """
 
     dialect: ClassVar = "torch"
@@ -118,6 +132,7 @@ class Attend(Op, frozen=True):
     biased: bool
     blocks: bool = False
     chosen: bool = False
+    documents: bool = False
 
     def infer(
         self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
@@ -140,6 +155,20 @@ class AttendByKernel(Op, frozen=True):
     softcap: Num | None
     dropout: Num
     start: Num
+
+    def infer(
+        self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
+    ) -> tuple[TensorType, ...]:
+        return (q.with_shape(*q.shape[:3], v.shape[3]),)
+
+
+class AttendByFlex(Op, frozen=True):
+    """An `Attention` by FlexAttention. Operands: q, k, v, a `FlexMask`, a `FlexScore`, bias, sinks."""
+
+    dialect: ClassVar = "torch"
+    scale: Num
+    softcap: Num | None
+    dropout: Num
 
     def infer(
         self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
@@ -234,19 +263,27 @@ class Layers(Repeat):
     feeds: tuple[tuple[int, ...], ...] = ()
 
 
-def in_blocks(region: Region, value: Value) -> bool:
-    """Whether an input of a region may be a mask in blocks: an attention in it, or below, takes it as one."""
-    return any(
-        _takes_blocks(node, place)
+def taken_as(region: Region, value: Value) -> list[str]:
+    """What an input of a region may be, as an annotation has it: after what reads it here, or below."""
+    found = {
+        kind
         for node in region.nodes
         for place, v in enumerate(node.inputs)
         if v == value
-    )
+        for kind in _taken_as(node, place)
+    }
+    flexible = found & {"BlockMask", "Callable[..., Tensor]"}
+    return sorted(flexible) if flexible else ["Tensor", *sorted(found)]
 
 
-def _takes_blocks(node: Node, place: int) -> bool:
+def _taken_as(node: Node, place: int) -> list[str]:
+    """What a node takes in a place that is, or may be, no tensor."""
     if isinstance(node, Apply):
-        return isinstance(node.op, Attend) and node.op.blocks and place == MASK
+        if isinstance(node.op, AttendByFlex):
+            return {MASK: ["BlockMask"], MASK + 1: ["Callable[..., Tensor]"]}.get(place, [])
+        if not isinstance(node.op, Attend) or place != MASK:
+            return []
+        return ["Windows"] * node.op.blocks + ["Documents"] * node.op.documents
     regions = node.variants if isinstance(node, Repeat) else (node.region,)
     feeds = node.feeds if isinstance(node, Layers) else tuple(range(len(r.inputs)) for r in regions)
     pairs = (
@@ -255,4 +292,4 @@ def _takes_blocks(node: Node, place: int) -> bool:
         for p, at in enumerate(feed)
         if at == place
     )
-    return any(in_blocks(r, v) for r, v in pairs)
+    return [kind for r, v in pairs for kind in taken_as(r, v) if kind != "Tensor"]

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from archspec.backends.torch.choice import Picked, choices, picker
 from archspec.backends.torch.copied import runtime_source, with_needed
 from archspec.backends.torch.forward import shape_text
-from archspec.backends.torch.layout import docstring
+from archspec.backends.torch.layout import docstring, fits
 from archspec.backends.torch.loss import loss_methods
 from archspec.backends.torch.model import Model
 from archspec.backends.torch.passes.attention import choose_attention
 from archspec.backends.torch.passes.feed import feed_layers
+from archspec.backends.torch.passes.flex import attend_by_flex
 from archspec.backends.torch.passes.hoist import hoist
 from archspec.backends.torch.passes.index import index_axes
 from archspec.backends.torch.passes.kernels import attend_by_kernels
@@ -26,17 +27,20 @@ from archspec.lowering.passes.trim import trimmed
 STATE = ("KVCache", "Held", "Carried")
 STANDARD = {"math": "import math", "re": "import re", "Callable": "from collections.abc import Callable"}
 TYPING = ("Any", "NamedTuple")
+FLEXIBLE = ("AuxOutput", "AuxRequest", "BlockMask", "create_block_mask", "flex_attention")
+FLEX = "flex = torch.compile(flex_attention)  # uncompiled it computes and keeps the scores of all pairs"
 
 
 def emit(graph: Graph, *, attention: str = "sdpa", device: str = "cpu", provenance: str = "") -> str:
     """Python source of the model: torch is all it imports, and for `triton` the files of `kernel_files`.
 
-    `attention`: `eager`, `sdpa`, `triton`, or `auto`, which picks what suits each attention on the `device`,
-    cpu or cuda. `provenance`: where the spec came from, for the head of the file.
+    `attention`: `eager`, `sdpa`, `flex`, `triton`, or `auto`, which picks what suits each attention on the
+    `device`, cpu or cuda. `provenance`: where the spec came from, for the head of the file.
     Raises `UnsupportedError` with what cannot be written and why.
     """
     pick = picker(attention, device)
-    root = choose_attention(attend_by_kernels(graph.root, pick), pick)
+    root = attend_by_flex(attend_by_kernels(graph.root, pick), pick)
+    root = choose_attention(root, pick)
     root = run_in_pieces(contract_outer(project_rows(root)))
     root = feed_layers(trimmed(merge_moves(index_axes(hoist(root)))))
     model = Model.of(graph, root)
@@ -62,7 +66,8 @@ def _code(model: Model) -> list[str]:
     names = _names(line for lines in (*modules, body) for line in lines)
     copied = [*with_needed(classes.parts.runtime), *(f"cache.{name}" for name in STATE if name in names)]
     definitions = [*map(runtime_source, copied), *_output(model), *of_pairs, *modules, body]
-    return [line for lines in definitions for line in ("", "", *lines)]
+    compiled = ["", FLEX] if "flex" in names else []
+    return [*compiled, *(line for lines in definitions for line in ("", "", *lines))]
 
 
 def _names(lines: Iterable[str]) -> set[str]:
@@ -78,7 +83,11 @@ def _imports(code: Sequence[str]) -> list[str]:
     torch = ["import torch"] if "torch" in names else []
     functional = ["import torch.nn.functional as F"] if "F" in names else []
     tensor = "Tensor, nn" if "Tensor" in names else "nn"
-    return [*standard, *([""] if standard else []), *torch, *functional, f"from torch import {tensor}"]
+    flexible = [name for name in FLEXIBLE if name in names]
+    flex = [f"from torch.nn.attention.flex_attention import {', '.join(flexible)}"] if flexible else []
+    if flex and not fits(flex[0], 0):
+        flex = [f"{flex[0].partition('import')[0]}import (", *(f"    {name}," for name in flexible), ")"]
+    return [*standard, *([""] if standard else []), *torch, *functional, f"from torch import {tensor}", *flex]
 
 
 def _kernels(model: Model) -> list[str]:

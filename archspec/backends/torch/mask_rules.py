@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
 
 from archspec.backends.torch.dialect import Mask
 from archspec.backends.torch.mask_terms import bare, lookups
 from archspec.dims import num as n
 from archspec.dims.expr import Binary, Expr, Index, Name, names, write
+from archspec.dims.num import Num
 from archspec.ir.graph import Value
 from archspec.ir.ops.attention import Attention
 from archspec.ir.reach import reach_of
@@ -61,6 +64,45 @@ def goes_by_blocks(op: Attention, operands: Sequence[Value | None]) -> bool:
         and not at_queries
         and all(set(names(part)) & certain for part in reach.picked)
     )
+
+
+class Documented(Struct, frozen=True):
+    """A rule that lets queries see their own document: ids [B, K], and what else it says.
+
+    `padding`: a tensor [B, K] of keys that may be seen; `near`: terms of q, k and numbers.
+    """
+
+    ids: str
+    causal: bool
+    padding: str | None
+    near: tuple[Expr, ...]
+
+
+def documented(rule: Expr, given: Mapping[str, Value | None], keys: Num) -> Documented | None:
+    """What a rule with a term `t[b, q] == t[b, k]` says, where the rest is of the kinds named there."""
+    ids, padding, near, causal = list[str](), list[str](), list[Expr](), False
+    whole = {word for word, v in given.items() if v is not None and n.same(v.type.shape[-1], keys)}
+    for term in conjuncts(rule):
+        match term:
+            case Binary(
+                op="==", left=Index(base=Name(id=one)) as a, right=Index(base=Name(id=other)) as b
+            ) if one == other and one in whole and {_places(a), _places(b)} == {"bq", "bk"}:
+                ids.append(one)
+            case Index(base=Name(id=word)) if word in whole and _places(term) == "bk":
+                padding.append(word)
+            case _ if write(term) in CAUSAL:
+                causal = True
+            case _ if not lookups(term) and bare(term) <= {"q", "k"}:
+                near.append(term)
+            case _:
+                return None
+    if len(ids) != 1 or len(padding) > 1:
+        return None
+    return Documented(ids[0], causal, padding[0] if padding else None, tuple(near))
+
+
+def _places(part: Index) -> str:
+    return "".join(item.id if isinstance(item, Name) else "?" for item in part.items)
 
 
 def rule_words(rule: Expr) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class Terms(Struct, frozen=True):
             case Unary(op="not", operand=inner):
                 return f"~{self.boolean(inner, nested=True)}"
             case Index(base=Name(id=word)):
-                return self._lookup(term) + ("" if self.types[word].dtype == "bool" else ".bool()")
+                return self.lookup(term) + ("" if self.types[word].dtype == "bool" else ".bool()")
             case _:
                 text = self.number(term)
                 return f"({text})" if nested and isinstance(term, Binary) else text
@@ -71,7 +71,7 @@ class Terms(Struct, frozen=True):
     def number(self, expr: Expr) -> str:
         """A term that is a number at each position."""
         if {"b", "h"} & bare(expr):
-            raise self._refused(expr)
+            raise self.refused(expr)
         slots = {place: place for place in PLACES}
         marked = self._marked(expr, slots)
         return python(marked, lambda word: slots.get(word) or self.words.get(word, word), lambda _: None).text
@@ -81,7 +81,7 @@ class Terms(Struct, frozen=True):
         match expr:
             case Index():
                 word = f" {len(slots)}"
-                slots[word] = self._lookup(expr)
+                slots[word] = self.lookup(expr)
                 return Name(word)
             case Binary(op=op, left=left, right=right):
                 return Binary(op, self._marked(left, slots), self._marked(right, slots))
@@ -90,16 +90,16 @@ class Terms(Struct, frozen=True):
             case Call(function=function, args=args):
                 return Call(function, tuple(self._marked(arg, slots) for arg in args))
             case Conditional():
-                raise self._refused(expr)
+                raise self.refused(expr)
             case _:
                 return expr
 
-    def _lookup(self, expr: Index) -> str:
+    def lookup(self, expr: Index) -> str:
         """`t[b, k]` as `t[:, None, None, :]`: the tensor's axes where the scores have them."""
         places = [next(names(item), "") for item in expr.items]
         ordered = sorted({place for place in places if place in PLACES}, key=PLACES.index)
         if places != ordered or not isinstance(expr.base, Name):
-            raise self._refused(expr)
+            raise self.refused(expr)
         span = PLACES[PLACES.index(places[0]) :]
         sizes = dict(zip(places, self.types[expr.base.id].shape, strict=True))
         index = [self._part(place, sizes[place]) if place in places else "None" for place in span]
@@ -114,7 +114,8 @@ class Terms(Struct, frozen=True):
         """The axis; where it goes over the whole sequence, the queries' part of it."""
         return "start : start + queries" if place == "q" and not n.same(size, self.queries) else ":"
 
-    def _refused(self, expr: Expr) -> UnsupportedError:
+    def refused(self, expr: Expr) -> UnsupportedError:
+        """What to raise for a term that cannot be written."""
         hint = "look tensors up at b, h, q, k in this order; put per-head numbers in a tensor"
         message = f"the torch backend cannot write the mask term '{write(expr)}'"
         return UnsupportedError(Diagnostic("U003", message, self.span, hint))

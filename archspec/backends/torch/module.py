@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archspec.backends.torch.cache import Layout
 from archspec.backends.torch.construct import leaf_text
 from archspec.backends.torch.copied import runtime_names
-from archspec.backends.torch.dialect import in_blocks
+from archspec.backends.torch.dialect import taken_as
 from archspec.backends.torch.forward import DEVICE, DTYPE, Body, shape_text
 from archspec.backends.torch.layout import docstring, statement, wrapped
 from archspec.backends.torch.members import init_lines
@@ -186,9 +186,7 @@ class Module:
     def signature(self) -> list[str]:
         """The forward method's parameters."""
         inputs = (
-            f"{self.words[v.name]}: Tensor"
-            + (" | Windows" if in_blocks(self.region, v) else "")
-            + (" | None" if v.optional else "")
+            f"{self.words[v.name]}: {' | '.join(taken_as(self.region, v))}{' | None' if v.optional else ''}"
             for v in self.region.inputs
         )
         kinds = {DEVICE: "torch.device", DTYPE: "torch.dtype"}

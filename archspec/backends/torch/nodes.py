@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from archspec.backends.base import Rule, Unsupported
 from archspec.backends.torch.attend import attend, attend_rows, masked_bias, of_pairs, sink_bias
+from archspec.backends.torch.attend_flex import attend_by_flex
 from archspec.backends.torch.attend_kernel import attend_by_kernel
 from archspec.backends.torch.code import Code
 from archspec.backends.torch.dialect import (
     Attend,
+    AttendByFlex,
     AttendByKernel,
     AttendRows,
     Handed,
@@ -102,6 +104,8 @@ def write_node(body: Body, node: Node, nodes: Sequence[Node]) -> None:
             sink_bias(body, node, op)
         case Apply(op=Attend() as op):
             attend(body, node, op)
+        case Apply(op=AttendByFlex() as op):
+            attend_by_flex(body, node, op)
         case Apply(op=AttendByKernel() as op):
             attend_by_kernel(body, node, op)
         case Apply(op=AttendRows() as op):

@@ -23,6 +23,7 @@ SIZES = ("start", "batch", "heads", "queries", "keys")
 # What such a function means something by: its variables, and what it calls.
 LOCALS = frozenset(
     {*PLACES, *SIZES, "mask", "device", "torch", "abs", "min", "max", "windows", "there", "at", "chosen"}
+    | {"visible", "seen", "rows", "parts", "score", "changed", "len", "create_block_mask"}
 )
 
 
@@ -63,6 +64,6 @@ def annotated(word: str, meant: str | None, given: Mapping[str, Value], op: Mask
 
 def laid_out(line: str) -> list[str]:
     """A line of a function's body, on as many lines as it needs."""
-    found = re.fullmatch(r"( *)(return |mask = )?(.*)", line)
+    found = re.fullmatch(r"( *)(return |mask = |seen = |parts = )?(.*)", line)
     assert found is not None, "any line fits"
     return statement(found[2] or "", found[3], 4 + len(found[1])) if found[2] else [f"    {line}"]

@@ -31,7 +31,7 @@ class ScoreTerms(Struct, frozen=True):
     def rule(self) -> Code:
         """The whole rule. What it computes with is widened to fp32, what it only looks up is not."""
         whole = self.op.rule
-        return Code(self._lookup(whole)) if isinstance(whole, Index) else self.code(whole)
+        return Code(self.lookup(whole)) if isinstance(whole, Index) else self.code(whole)
 
     def code(self, expr: Expr) -> Code:
         """A part of the rule."""
@@ -59,7 +59,7 @@ class ScoreTerms(Struct, frozen=True):
     def _element(self, part: Index) -> str:
         assert isinstance(part.base, Name)
         widened = ".float()" if self.types[part.base.id].dtype in NARROW else ""
-        return self._lookup(part) + widened
+        return self.lookup(part) + widened
 
     def _call(self, call: Call) -> str:
         if call.function in FRACTIONS and self._varies(call):
@@ -97,7 +97,7 @@ class ScoreTerms(Struct, frozen=True):
         """Whether an expression is a tensor, and not one number."""
         return bool(lookups(expr) or {*PLACES} & {*names(expr)})
 
-    def _lookup(self, part: Index) -> str:
+    def lookup(self, part: Index) -> str:
         """An element at each pair: by slices where its axes stand as those of the scores, or by positions."""
         assert isinstance(part.base, Name)
         base, shape = self.words[part.base.id], self.types[part.base.id].shape
@@ -108,7 +108,7 @@ class ScoreTerms(Struct, frozen=True):
         elif lead == [place for place in "bh" if place in lead] and not {"b", "h"} & {*names(part.items[-1])}:
             index = self._gathered(lead, part.items[-1])
         else:
-            index = [self._position(item, size) for item, size in zip(part.items, shape, strict=True)]
+            index = [self.position(item, size) for item, size in zip(part.items, shape, strict=True)]
         return base if {*index} == {":"} else f"{base}[{', '.join(index)}]"
 
     def _sliced(self, places: list[str], sizes: Mapping[str, Num]) -> list[str]:
@@ -129,6 +129,7 @@ class ScoreTerms(Struct, frozen=True):
         missing = ["None"] * (2 - rank if lead else 0)
         return [*(":" if place in lead else "None" for place in span), *missing, self.code(item).text]
 
-    def _position(self, item: Expr, size: Num) -> str:
+    def position(self, item: Expr, size: Num) -> str:
+        """Where to look along an axis; along one of these queries alone, from the first of them on."""
         own = item == Name("q") and n.same(size, self.op.queries) and self.op.start.value != 0
         return "q - start" if own else self.code(item).text

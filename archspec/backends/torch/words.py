@@ -31,8 +31,13 @@ READ = GLOBALS | frozenset(
 )
 
 # Names that no variable takes: keywords, builtins, globals, and the arguments that methods have of their own.
+FLEX = frozenset({"flex", "flex_attention", "create_block_mask", "BlockMask", "AuxOutput", "AuxRequest"})
 RESERVED = (
-    GLOBALS | {"self", "cache", "past", "i", "layer"} | frozenset(keyword.kwlist) | frozenset(dir(builtins))
+    GLOBALS
+    | FLEX
+    | {"self", "cache", "past", "i", "layer"}
+    | frozenset(keyword.kwlist)
+    | frozenset(dir(builtins))
 )
 
 # Attributes of every `nn.Module`, and the methods of an emitted model.

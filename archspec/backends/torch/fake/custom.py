@@ -39,7 +39,7 @@ class Custom:
         context.saved = [ghost(operand(x)) for x in context.saved]
 
     def gradients(self, grads: Mapping[int, Tensor]) -> list[Tensor | None]:
-        """The gradients of the operands that are tensors, from those of results: zeros where there is none."""
+        """The gradients of operands that are tensors, from those of results: zeros where there is none."""
         given = [
             grads[i] if i in grads else made("zeros", (), shape, dtype)
             for i, (shape, dtype) in enumerate(self._outs)
@@ -109,7 +109,7 @@ class CustomOp:
         run.flops += flops
         if run.counting:
             read = sum(x.touched for x in args if isinstance(x, Tensor)) + sum(k.read for k in parts)
-            written, dtype = sum(k.written for k in parts), next(tensors(out)).dtype
+            written, dtype = sum(k.written for k in parts), next(iter(tensors(out))).dtype
             run.kernels.append(Kernel(self.name, run.place, flops, read, written, dtype.name))
         return out
 

@@ -47,7 +47,7 @@ def torch_on_shapes(*, inside: bool = False) -> ModuleType:
         nn=_module("torch.nn", **CLASSES, functional=f, init=ModuleType("torch.nn.init")),
         utils=_module("torch.utils", checkpoint=again, flop_counter=FlopFormulas()),
         cuda=cuda_on_shapes(), version=SimpleNamespace(hip=None), backends=_backends(),
-        is_autocast_enabled=lambda _: current().autocast is not None, get_autocast_dtype=lambda _: current().autocast,
+        is_autocast_enabled=_is_autocast_enabled, get_autocast_dtype=_autocast_dtype,
         library=_module("torch.library", custom_op=operations.define),
         compiler=_module("torch.compiler", is_compiling=lambda: False, is_exporting=lambda: False),
         finfo=_finfo, promote_types=dtypes.promote, is_grad_enabled=lambda: current().grad,
@@ -65,6 +65,14 @@ def _broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     return layout.broadcast(*map(tuple, shapes))
 
 
+def _is_autocast_enabled(device: str) -> bool:
+    return current().autocast is not None
+
+
+def _autocast_dtype(device: str) -> dtypes.DType | None:
+    return current().autocast
+
+
 def _backends() -> SimpleNamespace:
     return SimpleNamespace(cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=False)))
 
@@ -79,16 +87,16 @@ def _importer(known: Mapping[str, ModuleType]) -> Callable[..., ModuleType]:
         top, *inner = name.split(".")
         if top not in known:
             return __import__(name, scope, local, wanted, level)
-        found = known[top]
+        found: Any = known[top]
         for part in inner if wanted else ():
-            found = getattr(found, part)
+            found = getattr(found, part, None) or function_named(part)
         return found
 
     return load
 
 
 def imported(source: str, name: str, beside: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What emitted source defines, where its torch is this one. `beside`: files of kernels that it imports."""
+    """What emitted source defines, where its torch is this one. `beside`: files of kernels it imports."""
     kernels = {"torch": torch_on_shapes(inside=True), "triton": triton_on_shapes()}
     known = {other: _module(other, **_run(text, other, kernels)) for other, text in (beside or {}).items()}
     return _run(source, name, {"torch": torch_on_shapes(), **known})

@@ -27,7 +27,7 @@ EXTRAS = {
     "SUNK": ("sinks",),
 }
 HEAD = (
-    "from typing import Any, NamedTuple", "", "import torch",
+    "from functools import wraps", "from typing import Any, NamedTuple", "", "import torch",
     "import torch.nn.functional as F", "import triton", "import triton.language as tl",
     "from torch import Tensor", "from torch.utils import flop_counter", "", '__all__ = ["attention"]',
 )  # fmt: skip
@@ -80,7 +80,7 @@ def kernel_file(given: Description) -> KernelFile:
     gone = [word for flag, words in EXTRAS.items() if not decided[flag] for word in words]
     for walk in WALKS:
         if by(walk) in decided:
-            gone += [f"{by(walk)}: tl.constexpr", f'{by(walk)}=walk == "{walk}"']
+            gone += [f"{by(walk)}: tl.constexpr", f'{by(walk)}=walk == "{walk}"', by(walk)]
     lists = _lists(given, decided)
     pieces = [*functions(given), *(_piece(x, decided, gone, lists) for x in templates())]
     body = _reached([piece for piece in pieces if piece])

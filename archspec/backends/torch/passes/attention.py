@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import chain, count
@@ -11,7 +11,14 @@ from msgspec import structs
 
 from archspec.backends.torch.choice import Pick
 from archspec.backends.torch.dialect import Attend, Mask, MaskedBias, Score, SinkBias
-from archspec.backends.torch.mask_rules import conjuncts, goes_by_blocks, is_causal, may_be_absent, may_lack
+from archspec.backends.torch.mask_rules import (
+    conjuncts,
+    documented,
+    goes_by_blocks,
+    is_causal,
+    may_be_absent,
+    may_lack,
+)
 from archspec.backends.torch.walk import map_regions
 from archspec.dims import num as n
 from archspec.dims.expr import Binary, Expr, Index, Name, names, write
@@ -30,26 +37,30 @@ def choose_attention(root: Region, pick: Pick) -> Region:
     `pick` says how each is computed. Raises `UnsupportedError` U002 for what an implementation cannot do.
     """
     root = map_regions(root, lambda region: _rewrite(region, pick))
-    return map_regions(root, _all_in_blocks) if _some_in_blocks(root) else root
+    masks = [*_masks(root)]
+    blocks, documents = any(op.blocks for op in masks), any(op.documents for op in masks)
+    if not blocks and not documents:
+        return root
+    return map_regions(root, lambda region: _all_in_parts(region, blocks=blocks, documents=documents))
 
 
-def _some_in_blocks(region: Region) -> bool:
-    masks = (node.op for node in region.nodes if isinstance(node, Apply) and isinstance(node.op, Mask))
-    below = (inner for node in region.nodes for inner in node.regions)
-    return any(op.blocks for op in masks) or any(map(_some_in_blocks, below))
+def _masks(region: Region) -> Iterator[Mask]:
+    yield from (node.op for node in region.nodes if isinstance(node, Apply) and isinstance(node.op, Mask))
+    for node in region.nodes:
+        for inner in node.regions:
+            yield from _masks(inner)
 
 
-def _all_in_blocks(region: Region) -> Region:
-    """Every fused attention takes a mask in blocks: layers with and without a window are alike."""
-    return replace(region, nodes=tuple(map(_in_blocks, region.nodes)))
-
-
-def _in_blocks(node: Node) -> Node:
-    if not isinstance(node, Apply) or not isinstance(node.op, Attend):
-        return node
-    if node.op.implementation != "sdpa" or node.op.biased or node.op.chosen:
-        return node
-    return replace(node, op=structs.replace(node.op, blocks=True))
+def _all_in_parts(region: Region, *, blocks: bool, documents: bool) -> Region:
+    """Every fused attention takes a mask in blocks, or by documents: layers with and without these are alike."""
+    nodes: list[Node] = []
+    for node in region.nodes:
+        match node:
+            case Apply(op=Attend(implementation="sdpa", biased=False, chosen=False) as op):
+                nodes.append(replace(node, op=structs.replace(op, blocks=blocks, documents=documents)))
+            case _:
+                nodes.append(node)
+    return replace(region, nodes=tuple(nodes))
 
 
 def _rewrite(region: Region, pick: Pick) -> Region:
@@ -78,27 +89,31 @@ def _expand(node: Apply, op: Attention, implementation: str, taken: set[str]) ->
     mask = None
     if op.mask is not None and not (causal and not operands and op.start.value == 0):
         blocks = implementation == "sdpa" and plain and chosen is None and goes_by_blocks(op, operands)
-        kind = _mask(op, op.mask, q, k, implied=causal, blocks=blocks)
-        read = _read(op, operands, kind.operands)
+        kind = mask_of(op, op.mask, q, k, implied=causal, blocks=blocks)
+        if implementation == "sdpa" and plain and chosen is None and not blocks:
+            found = documented(op.mask, dict(zip(op.operands, operands, strict=True)), kind.keys)
+            long = not kind.keys.static and n.same(kind.keys, kind.start + kind.queries)
+            kind = structs.replace(kind, documents=found is not None and long)
+        read = read_of(op, operands, kind.operands)
         absent = may_be_absent(kind, read)
-        mask = _place(kind, read, fresh("mask", taken), node, nodes, optional=absent)
+        mask = placed(kind, read, fresh("mask", taken), node, nodes, optional=absent)
     if op.score is not None:
-        kind = _score(op, op.score, q, k)
-        read = _read(op, operands, kind.operands)
-        added = _place(kind, read, fresh("bias", taken), node, nodes)
+        kind = score_of(op, op.score, q, k)
+        read = read_of(op, operands, kind.operands)
+        added = placed(kind, read, fresh("bias", taken), node, nodes)
         if added.type.dtype != q.type.dtype:
-            added = _place(Cast(q.type.dtype), (added,), fresh("bias", taken), node, nodes)
+            added = placed(Cast(q.type.dtype), (added,), fresh("bias", taken), node, nodes)
         bias = (
-            added if bias is None else _place(Arith("add"), (bias, added), fresh("bias", taken), node, nodes)
+            added if bias is None else placed(Arith("add"), (bias, added), fresh("bias", taken), node, nodes)
         )
     if bias is not None:
-        mask = _place(MaskedBias(), (bias, mask), fresh("bias", taken), node, nodes)
+        mask = placed(MaskedBias(), (bias, mask), fresh("bias", taken), node, nodes)
     biased, given = bias is not None, [q, k, v, mask]
     if sinks is not None and implementation == "sdpa":
         kind = SinkBias(k.type.shape[2])
-        mask = _place(kind, (sinks, mask), fresh("bias", taken), node, nodes)
+        mask = placed(kind, (sinks, mask), fresh("bias", taken), node, nodes)
         pad = Pad(2, n.num(0), n.num(1), n.num(0))
-        k, v = (_place(pad, (x,), fresh(x.name, taken), node, nodes) for x in (k, v))
+        k, v = (placed(pad, (x,), fresh(x.name, taken), node, nodes) for x in (k, v))
         biased, given = True, [q, k, v, mask]
     elif sinks is not None:
         given.append(sinks)
@@ -142,12 +157,15 @@ def _with_rule(
     return structs.replace(op, mask=rule, operands=words, names=numbers), [known[w] for w in words], chosen
 
 
-def _read(op: Attention, operands: Sequence[Value | None], words: Sequence[str]) -> list[Value | None]:
+def read_of(op: Attention, operands: Sequence[Value | None], words: Sequence[str]) -> list[Value | None]:
+    """The operands that are called so."""
     known = dict(zip(op.operands, operands, strict=True))
     return [known[word] for word in words]
 
 
-def _mask(op: Attention, rule: Expr, q: Value, k: Value, *, implied: bool, blocks: bool) -> Mask:
+def mask_of(
+    op: Attention, rule: Expr, q: Value, k: Value, *, implied: bool = False, blocks: bool = False
+) -> Mask:
     """The mask; where it does not look at queries, masks of any number of them are the same."""
     read = set(names(rule))
     looks = blocks or "q" in read
@@ -157,7 +175,7 @@ def _mask(op: Attention, rule: Expr, q: Value, k: Value, *, implied: bool, block
     return Mask(rule, start, queries, k.type.shape[2], words, numbers, implied, blocks)
 
 
-def _score(op: Attention, rule: Expr, q: Value, k: Value) -> Score:
+def score_of(op: Attention, rule: Expr, q: Value, k: Value) -> Score:
     """What is added; scores of other sizes get the same, where the rule does not look at these."""
     read, one = set(names(rule)), n.num(1)
     batch, heads, queries = (
@@ -168,7 +186,7 @@ def _score(op: Attention, rule: Expr, q: Value, k: Value) -> Score:
     return Score(rule, start, batch, heads, queries, k.type.shape[2], op.scored, numbers)
 
 
-def _place(
+def placed(
     op: Op, inputs: Sequence[Value | None], name: str, at: Apply, nodes: list[Node], *, optional: bool = False
 ) -> Value:
     """An operation behind `nodes`; gives its result."""

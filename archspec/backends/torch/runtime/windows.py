@@ -219,19 +219,33 @@ def project_and_choose(
     bias of the keys adds the same to all scores of a query, which changes no weight.
     """
     few = not torch.compiler.is_compiling() and int(where.sum(-1).max()) * heads < key.out_features
-    if torch.is_grad_enabled() or dropout_p or type(key) is not nn.Linear or not few:
+    if not few or type(key) is not nn.Linear or type(value) is not nn.Linear:
         q, k, v = (y.unflatten(-1, (heads, -1)).transpose(1, 2) for y in (query(x), key(x), value(x)))
         return chosen_attention(q, k, v, mask, where, others, scale=scale, dropout_p=dropout_p)
     rows = chosen(where)
     some = x.gather(1, rows.clamp(max=x.shape[1] - 1)[..., None].expand(-1, -1, x.shape[2]))
     q = query(some).unflatten(-1, (heads, -1))  # [B, G, H, E]
     scale = q.shape[-1] ** -0.5 if scale is None else scale
-    q = torch.einsum("bghe,hed->bghd", q, key.weight.unflatten(0, (heads, -1))).flatten(1, 2)
-    mean = F.scaled_dot_product_attention(q[:, None], x[:, None], x[:, None], mask, scale=scale)[:, 0]
-    y = value(mean).unflatten(-1, (heads, -1)).unflatten(1, (-1, heads))  # [B, G, H, H, E]
+    from_keys, to_values = key.weight, value.weight
+    biased = torch.is_grad_enabled() or dropout_p > 0  # else biases change nothing, or are the value's own
+    if biased:
+        x = F.pad(x, (0, 1), value=1.0)
+        from_keys, to_values = with_bias(key), with_bias(value)
+    q = torch.einsum("bghe,hed->bghd", q, from_keys.unflatten(0, (heads, -1))).flatten(1, 2)
+    mean = F.scaled_dot_product_attention(
+        q[:, None], x[:, None], x[:, None], mask, dropout_p=dropout_p, scale=scale
+    )
+    y = mean[:, 0] @ to_values.T if biased else value(mean[:, 0])
+    y = y.reshape(len(y), -1, heads, heads, y.shape[2] // heads)  # [B, G, H, H, E]
     y = y.diagonal(dim1=2, dim2=3).permute(0, 3, 1, 2)  # each head's values of its own mean
     others = x.new_zeros(*y.shape[:2], x.shape[1], y.shape[3]) if others is None else others
     return with_rows(others, rows, y)
+
+
+def with_bias(linear: nn.Linear) -> Tensor:
+    """Weight and bias as one matrix [out, in + 1], for inputs whose last feature is 1."""
+    bias = linear(linear.weight.new_zeros(1, linear.in_features))  # what it makes of nothing
+    return torch.cat((linear.weight, bias.T), dim=1)
 
 
 def with_rows(x: Tensor, rows: Tensor, new: Tensor) -> Tensor:

@@ -162,7 +162,11 @@ def test_few_queries_are_projected_without_keys_and_values(rows: tuple[int, ...]
     q, k, v = (module(x).unflatten(-1, (4, -1)).transpose(1, 2) for module in modules)
     expected = chosen_attention(q, k, v, mask, where, others, scale=0.3)
     trained = project_and_choose(x, *modules, 4, mask, where, others, scale=0.3)
-    torch.testing.assert_close(trained, expected, rtol=0, atol=0)
+    torch.testing.assert_close(trained, expected)
+    parameters = [p for module in modules for p in module.parameters()]
+    given = torch.randn_like(expected)
+    wanted, got = (torch.autograd.grad(y, parameters, given) for y in (expected, trained))
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
     with torch.no_grad():
         found = project_and_choose(x, *modules, 4, mask, where, others, scale=0.3)
         torch.testing.assert_close(found, expected)
@@ -175,6 +179,21 @@ def test_training_reaches_every_parameter_of_what_projects():
     where = torch.zeros(1, 5, dtype=torch.bool)
     project_and_choose(torch.randn(1, 5, 8), *modules, 2, None, where, dropout_p=0.1).sum().backward()
     assert all(p.grad is not None for module in modules for p in module.parameters())
+
+
+def test_dropout_leaves_a_bias_out_too():
+    """Values that are all 1 sum up to the weights that dropout kept, times two."""
+    torch.manual_seed(3)
+    modules = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+    nn.init.zeros_(modules[2].weight)
+    nn.init.ones_(modules[2].bias)
+    where = torch.zeros(64, 9, dtype=torch.bool)
+    where[:, 0] = True
+    x = torch.zeros(64, 9, 8)
+    sums = project_and_choose(x, *modules, 2, None, where, dropout_p=0.5)[:, :, 0]
+    torch.testing.assert_close(4.5 * sums, (4.5 * sums).round())  # each weight is 1 / 9, or 2 / 9, or 0
+    assert 0.9 < sums.mean() < 1.1
+    assert sums.std() > 0.2
 
 
 def test_chosen_indices_come_first_in_each_row():

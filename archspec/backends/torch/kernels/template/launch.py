@@ -1,5 +1,6 @@
 """The kernels as one operation of torch, with its gradient."""
 
+from functools import wraps
 from typing import Any, NamedTuple
 
 import torch
@@ -36,17 +37,20 @@ class Tiles(NamedTuple):
 TABLE: dict[tuple[str, int, int], Tiles] = {
     ("forward", 80, 64): Tiles(128, 64, 8, 3), ("forward", 80, 128): Tiles(64, 64, 4, 3),
     ("forward", 80, 256): Tiles(64, 32, 8, 2),
-    ("backward_queries", 80, 64): Tiles(64, 64, 4, 2), ("backward_queries", 80, 128): Tiles(64, 64, 4, 2),
+    ("backward_queries", 80, 64): Tiles(128, 64, 8, 2), ("backward_queries", 80, 128): Tiles(64, 64, 4, 2),
     ("backward_queries", 80, 256): Tiles(32, 32, 4, 1),
     ("backward_keys", 80, 64): Tiles(64, 128, 8, 2), ("backward_keys", 80, 128): Tiles(64, 64, 8, 2),
-    ("backward_keys", 80, 256): Tiles(32, 32, 4, 1),
+    ("backward_keys", 80, 256): Tiles(32, 32, 8, 1),
     ("backward_score", 80, 256): Tiles(32, 32, 4, 2),
     ("decode", 80, 64): Tiles(16, 128, 4, 3), ("decode", 80, 128): Tiles(16, 64, 4, 3),
     ("decode", 80, 256): Tiles(16, 32, 4, 2),
-    ("forward", 90, 128): Tiles(128, 64, 8, 3),
-    ("forward", 90, 256): Tiles(64, 64, 8, 2),
+    ("forward", 0, 128): Tiles(128, 64, 4, 2), ("forward", 0, 256): Tiles(64, 32, 4, 1),
+    ("backward_keys", 0, 128): Tiles(32, 64, 4, 1), ("backward_keys", 0, 256): Tiles(32, 32, 4, 1),
+    ("forward", 90, 128): Tiles(128, 64, 8, 3), ("forward", 90, 256): Tiles(64, 64, 8, 2),
+    ("backward_queries", 90, 64): Tiles(64, 64, 4, 2), ("backward_queries", 90, 128): Tiles(64, 64, 4, 2),
+    ("backward_queries", 90, 256): Tiles(32, 32, 4, 1),
     ("backward_keys", 90, 64): Tiles(64, 128, 8, 2), ("backward_keys", 90, 128): Tiles(32, 128, 8, 2),
-    ("backward_keys", 90, 256): Tiles(32, 32, 4, 1),
+    ("backward_keys", 90, 256): Tiles(32, 32, 8, 1),
 }  # fmt: skip
 
 
@@ -77,6 +81,7 @@ def aligned(x: Tensor) -> bool:
 
 def chosen(kernel: str, capability: int, widest: int) -> Tiles:
     """The table's nearest row: of this capability or the last before, and wide enough."""
+    capability = 89 if capability >= 120 else capability  # desktop devices have 99 KiB of shared memory
     known = max((at for name, at, _ in TABLE if name == kernel and at <= capability), default=80)
     widths = sorted(width for name, at, width in TABLE if (name, at) == (kernel, known))
     found = TABLE[kernel, known, next((w for w in widths if w >= widest), widths[-1])]
@@ -109,7 +114,19 @@ def widths(q: Tensor, v: Tensor, tiles: Tiles) -> dict[str, Any]:
     return found
 
 
+def beside(operation: Any) -> Any:
+    """The operation, with the device of its first tensor as the current one, where kernels are launched."""
+
+    @wraps(operation)
+    def run(first: Tensor, *others: Any) -> Any:
+        with torch.cuda.device_of(first):
+            return operation(first, *others)
+
+    return run
+
+
 @torch.library.custom_op("archspec::NAME", mutates_args=())
+@beside
 def attention_forward(
     q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int, scale: float
 ) -> tuple[Tensor, Tensor]:
@@ -146,6 +163,7 @@ def _(
 
 
 @torch.library.custom_op("archspec::NAME_backward", mutates_args=())
+@beside
 def attention_backward(
     grad: Tensor, out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int,
     scale: float, wanted: list[bool],

@@ -41,6 +41,57 @@ def along_diagonal(m, n, M, N, Q, K, start, b, h, operands):
     return first, last
 
 
+@triton.jit
+def of_scores(
+    q, k, v, grad, lse, delta, m, n, q_s, k_s, v_s, grad_s, place, operands,
+    E: tl.constexpr, W: tl.constexpr, EP: tl.constexpr, WP: tl.constexpr, M: tl.constexpr, N: tl.constexpr,
+    PRECISION: tl.constexpr, FAST: tl.constexpr,
+):  # fmt: skip
+    """The gradients of the scores of a tile of pairs."""
+    b, h, start, Q, K, heads, scale, cap, dropout, seed = place
+    row = m * M + tl.arange(0, M)
+    key = n * N + tl.arange(0, N)
+    at_q = start + tl.minimum(row, Q - 1)[:, None]
+    at_k = tl.minimum(key, K - 1)[None, :]
+    queries = tile_rows(q, m * M, q_s, Q, E, M, EP, False, True)
+    keys = tile_rows(k, n * N, k_s, K, E, N, EP, False, True)
+    values = tile_rows(v, n * N, v_s, K, W, N, WP, False, True)
+    dy = tile_rows(grad, m * M, grad_s, Q, W, M, WP, False, True)
+    powers = tl.load(lse + row, mask=row < Q, other=float("inf"))[:, None]
+    totals = tl.load(delta + row, mask=row < Q, other=0.0)[:, None]
+    products = tl.dot(queries, tl.trans(keys), input_precision=PRECISION)
+    weights = weighed(products, powers, at_q, at_k, place, operands, FAST, True)
+    weights = tl.where((key < K)[None, :], weights, 0.0)
+    gradients = thinned(tl.dot(dy, tl.trans(values), input_precision=PRECISION), at_q, at_k, place)
+    ds, _ = sloped(weights, gradients, totals, products, place, FAST)
+    return ds
+
+
+@triton.jit
+def put_sums(
+    sums, acc, own, at_head, Q, K, programs, M: tl.constexpr, N: tl.constexpr,
+    BY_QUERY: tl.constexpr, BY_KEY: tl.constexpr, BY_DISTANCE: tl.constexpr, BY_PAIR: tl.constexpr,
+):  # fmt: skip
+    """Sums a program's pairs up, and writes what `backward_score` describes."""
+    if BY_QUERY:
+        row = own * M + tl.arange(0, M)
+        tl.store(sums + at_head * Q + row, tl.sum(acc, 1), mask=row < Q)
+    if BY_KEY:
+        key = own * N + tl.arange(0, N)
+        tl.store(sums + at_head * K + key, tl.sum(acc, 0), mask=key < K)
+    if BY_DISTANCE:
+        # Row i turned by i places: column j then holds distance j, and N less where the row has come around.
+        turned = tl.arange(0, M)[:, None] + tl.arange(0, N)[None, :]
+        acc = tl.gather(acc, turned % N, 1)
+        base = sums + (at_head * programs + own) * 2 * N + tl.arange(0, N)
+        tl.store(base, tl.sum(tl.where(turned < N, acc, 0.0), 0))
+        tl.store(base + N, tl.sum(tl.where(turned < N, 0.0, acc), 0))
+    if BY_PAIR:
+        row = own // tl.cdiv(K, N) * M + tl.arange(0, M)[:, None]
+        key = own % tl.cdiv(K, N) * N + tl.arange(0, N)[None, :]
+        tl.store(sums + (at_head * Q + row) * K + key, acc, mask=(row < Q) & (key < K))
+
+
 @triton.jit(do_not_specialize=[VARYING])
 def backward_score(
     q, k, v, grad, lse, delta, sums, cap, dropout, seed, OPERANDS,
@@ -90,36 +141,12 @@ def backward_score(
             m, n = all_queries(i, runs), own
         if BY_DISTANCE or BY_PAIR:
             m, n = m_0 + i, n_0 + i
-        row = m * M + tl.arange(0, M)
-        key = n * N + tl.arange(0, N)
-        at_q = start + tl.minimum(row, Q - 1)[:, None]
-        at_k = tl.minimum(key, K - 1)[None, :]
-        queries = tile_rows(q_rows, m * M, q_s, Q, E, M, EP, False, True)
-        keys = tile_rows(k_rows, n * N, k_s, K, E, N, EP, False, True)
-        values = tile_rows(v_rows, n * N, v_s, K, W, N, WP, False, True)
-        dy = tile_rows(grads, m * M, grad_s, Q, W, M, WP, False, True)
-        powers = tl.load(lse + rows + row, mask=row < Q, other=float("inf"))[:, None]
-        totals = tl.load(delta + rows + row, mask=row < Q, other=0.0)[:, None]
-        products = tl.dot(queries, tl.trans(keys), input_precision=PRECISION)
-        weights = weighed(products, powers, at_q, at_k, place, operands, FAST, True)
-        weights = tl.where((key < K)[None, :], weights, 0.0)
-        gradients = thinned(tl.dot(dy, tl.trans(values), input_precision=PRECISION), at_q, at_k, place)
-        ds, _ = sloped(weights, gradients, totals, products, place, FAST)
+        ds = of_scores(
+            q_rows, k_rows, v_rows, grads, lse + rows, delta + rows, m, n, q_s, k_s, v_s, grad_s, place,
+            operands, E, W, EP, WP, M, N, PRECISION, FAST,
+        )  # fmt: skip
+        at_q = start + tl.minimum(m * M + tl.arange(0, M), Q - 1)[:, None]
+        at_k = tl.minimum(n * N + tl.arange(0, N), K - 1)[None, :]
         acc += part(ds, LOOKUP, b, h, at_q, at_k, start, operands)
-    if BY_QUERY:
-        row = own * M + tl.arange(0, M)
-        tl.store(sums + rows + row, tl.sum(acc, 1), mask=row < Q)
-    if BY_KEY:
-        key = own * N + tl.arange(0, N)
-        tl.store(sums + (b * heads + h).to(tl.int64) * K + key, tl.sum(acc, 0), mask=key < K)
-    if BY_DISTANCE:
-        # Row i turned by i places: column j then holds distance j, and N less where the row has come around.
-        turned = tl.arange(0, M)[:, None] + tl.arange(0, N)[None, :]
-        acc = tl.gather(acc, turned % N, 1)
-        base = sums + tl.program_id(0).to(tl.int64) * 2 * N + tl.arange(0, N)
-        tl.store(base, tl.sum(tl.where(turned < N, acc, 0.0), 0))
-        tl.store(base + N, tl.sum(tl.where(turned < N, 0.0, acc), 0))
-    if BY_PAIR:
-        row = m_0 * M + tl.arange(0, M)[:, None]
-        key = n_0 * N + tl.arange(0, N)[None, :]
-        tl.store(sums + (rows + row) * K + key, acc, mask=(row < Q) & (key < K))
+    at_head = (b * heads + h).to(tl.int64)
+    put_sums(sums, acc, own, at_head, Q, K, programs, M, N, BY_QUERY, BY_KEY, BY_DISTANCE, BY_PAIR)

@@ -1,0 +1,51 @@
+"""Attentions that FlexAttention computes, their masks and score rules as values of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from msgspec import structs
+
+from archspec.backends.torch.choice import Pick
+from archspec.backends.torch.dialect import AttendByFlex, FlexMask, FlexScore
+from archspec.backends.torch.mask_rules import may_be_absent
+from archspec.backends.torch.passes.attention import fresh, mask_of, placed, read_of, score_of
+from archspec.backends.torch.walk import map_regions
+from archspec.ir.graph import Apply, Node, Region
+from archspec.ir.ops.attention import Attention
+
+
+def attend_by_flex(root: Region, pick: Pick) -> Region:
+    """Afterwards each `Attention` for which `flex` is picked is an `AttendByFlex`, behind its rules."""
+    return map_regions(root, lambda region: _rewrite(region, pick))
+
+
+def _rewrite(region: Region, pick: Pick) -> Region:
+    nodes: list[Node] = []
+    taken = {v.name for v in region.inputs} | {v.name for node in region.nodes for v in node.outputs}
+    for node in region.nodes:
+        match node:
+            case Apply(op=Attention() as op) if pick(op, node.inputs) == "flex":
+                nodes += _expand(node, op, taken)
+            case _:
+                nodes.append(node)
+    return replace(region, nodes=tuple(nodes))
+
+
+def _expand(node: Apply, op: Attention, taken: set[str]) -> list[Node]:
+    q, k, v, bias, sinks, *operands = (*node.inputs, *(None,) * (5 - len(node.inputs)))
+    assert q is not None, "attention without queries"
+    assert k is not None, "attention without keys"
+    nodes: list[Node] = []
+    mask = score = None
+    if op.mask is not None:
+        kind = FlexMask(**dict(mask_of(op, op.mask, q, k).attributes()))
+        kind = structs.replace(kind, queries=q.type.shape[2])  # a block mask is made for their number
+        read = read_of(op, operands, kind.operands)
+        absent = may_be_absent(kind, read)
+        mask = placed(kind, read, fresh("mask", taken), node, nodes, optional=absent)
+    if op.score is not None:
+        kind = FlexScore(**dict(score_of(op, op.score, q, k).attributes()))
+        score = placed(kind, read_of(op, operands, kind.operands), fresh("score_mod", taken), node, nodes)
+    attend = AttendByFlex(op.scale, op.softcap, op.dropout)
+    return [*nodes, Apply(attend, (q, k, v, mask, score, bias, sinks), node.outputs, node.span)]

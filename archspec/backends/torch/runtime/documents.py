@@ -1,0 +1,144 @@
+"""Attention of documents that stand one after another in a row, each among its own keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from archspec.backends.torch.runtime.windows import Windows, window_attention
+
+
+class Part(NamedTuple):
+    """So many queries that see so many keys: by `mask`, only back where `causal`, or all of them."""
+
+    queries: int
+    keys: int
+    mask: Tensor | None
+    causal: bool
+
+
+class Documents(NamedTuple):
+    """The parts of each row of a batch, or of all rows alike."""
+
+    rows: list[list[Part]]
+
+
+def documents_over(
+    ids: Tensor | None,
+    start: int,
+    queries: int,
+    *,
+    causal: bool = False,
+    padding: Tensor | None = None,
+    near: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> Documents | None:
+    """Queries from `start` on, each among keys of its own id in ids [B, K] that `padding` and `near` let through.
+
+    None where one mask does as well: while compiling, where a document comes back after another one, where
+    few pairs are left out. Documents of a few tokens share a part.
+    """
+    if ids is None or torch.compiler.is_compiling() or queries * ids.shape[1] < 256**2:
+        return None
+    changes = ids[:, 1:] != ids[:, :-1]
+    if int(changes.sum(1).max() + 1) == 1 or comes_back(ids, changes):
+        return None
+    if bool((changes == changes[:1]).all()):
+        changes = changes[:1]
+    rows = [
+        part_ends([i + 1 for i in row], ids.shape[1]) for row in (x.nonzero()[:, 0].tolist() for x in changes)
+    ]
+    pairs = sum((high - max(low, start)) * (high - low) for row in rows for low, high in row if high > start)
+    if 2 * pairs > len(rows) * queries * ids.shape[1]:
+        return None
+    batch = [slice(None)] if len(rows) == 1 else [slice(b, b + 1) for b in range(len(rows))]
+    seen = Seen(ids, start, causal, padding, near)
+    return Documents([[seen.part(b, *ends) for ends in row] for b, row in zip(batch, rows, strict=True)])
+
+
+def comes_back(ids: Tensor, changes: Tensor) -> bool:
+    """Whether in any row of ids [B, S] one stands on both sides of another."""
+    inorder = ids.sort(dim=1).values
+    return bool(((inorder[:, 1:] != inorder[:, :-1]).sum(1) != changes.sum(1)).any())
+
+
+def part_ends(ends: list[int], size: int, few: int = 128) -> list[tuple[int, int]]:
+    """Where parts begin and end: at ends of documents, where `few` tokens have come together."""
+    cuts = [0]
+    for end in ends:
+        if end - cuts[-1] >= few and size - end >= few:
+            cuts.append(end)
+    return list(zip(cuts, [*cuts[1:], size], strict=True))
+
+
+class Seen(NamedTuple):
+    """What queries see, see `documents_over`."""
+
+    ids: Tensor
+    start: int
+    causal: bool
+    padding: Tensor | None
+    near: Callable[[Tensor, Tensor], Tensor] | None
+
+    def part(self, rows: slice, low: int, high: int) -> Part:
+        """The queries from `low` on, or from the first one on, and the keys up to `high`."""
+        first = max(low, self.start)
+        queries = max(high - first, 0)
+        mask = self.mask(rows, low, first, high) if queries else None
+        causal = self.causal and mask is None and queries > 1
+        return Part(queries, high - low, mask, causal)
+
+    def mask(self, rows: slice, low: int, first: int, high: int) -> Tensor | None:
+        """[B or 1, 1, Q or 1, K] where anything is left to say but that queries look back from their own place."""
+        q = torch.arange(first, high, device=self.ids.device)[:, None]
+        k = torch.arange(low, high, device=self.ids.device)
+        ids, terms = self.ids[rows], list[Tensor]()
+        if bool((ids[:, low] != ids[:, high - 1]).any()):
+            terms.append(ids[:, None, first:high, None] == ids[:, None, None, low:high])
+        if self.padding is not None and not bool(self.padding[rows, low:high].all()):
+            terms.append(self.padding[rows, None, None, low:high].bool())
+        if self.near is not None:
+            terms.append(self.near(q, k)[None, None])
+        if self.causal and (terms or 1 < high - first < high - low):
+            terms.append((k <= q)[None, None])
+        mask = terms[0] if terms else None
+        for term in terms[1:]:
+            mask = term if mask is None else mask & term
+        return mask
+
+
+def document_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | Documents | None,
+    *,
+    is_causal: bool = False,
+    **options: Any,
+) -> Tensor:
+    """F.scaled_dot_product_attention, part by part where the mask is in parts."""
+    if not isinstance(mask, Documents):
+        return F.scaled_dot_product_attention(q, k, v, mask, is_causal=is_causal, **options)
+    size = len(q) // len(mask.rows)
+    done: list[Tensor] = []
+    for parts, *row in zip(mask.rows, *(x.split(size) for x in (q, k, v)), strict=True):
+        counts = [part.queries for part in parts], *[[part.keys for part in parts]] * 2
+        pieces = (x.split(count, dim=2) for x, count in zip(row, counts, strict=True))
+        few = [
+            F.scaled_dot_product_attention(*x, part.mask, is_causal=part.causal, **options).transpose(1, 2)
+            for part, *x in zip(parts, *pieces, strict=True)
+            if part.queries
+        ]
+        done.append(torch.cat(few, dim=1))
+    return torch.cat(done).transpose(1, 2)
+
+
+def split_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | Windows | Documents | None, **options: Any
+) -> Tensor:
+    """F.scaled_dot_product_attention, by windows or by documents where the mask is in these."""
+    attend: Callable[..., Tensor] = document_attention if isinstance(mask, Documents) else window_attention
+    return attend(q, k, v, mask, **options)
