@@ -1,7 +1,8 @@
-"""Attention with a window: by blocks, under a whole mask, causal, and by FlexAttention. Time and memory.
+"""Attention in parts: by blocks or documents, under a whole mask, causal, by FlexAttention. Time and memory.
 
-One layer of 4 heads of 64 over 4,096 tokens that see themselves and 511 before; queries, keys and values lie
-as projections leave them. Masks are made once, as for all layers of a model.
+One layer of 4 heads of 64 over 4,096 tokens that see themselves and 511 before, or what is before them in
+their own of 8 documents of 128 to 1,024 tokens; queries, keys and values lie as projections leave them. Masks
+are made once, as for all layers of a model.
 """
 
 from __future__ import annotations
@@ -14,24 +15,33 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
+from archspec.backends.torch.runtime.documents import Documents, document_attention, documents_over
 from archspec.backends.torch.runtime.windows import Windows, seen, window_attention, windows_over
 from archspec.measuring.measure import LiveBytes, key_of
 from benchmarks.pairs import heading, line, paired
 
 HEADS, WIDTH, LENGTH, WINDOW = 4, 64, 4096, 512
+DOCUMENTS = (1024, 640, 128, 512, 384, 768, 256, 384)
 LENGTHS = (4096, 8192, 16384, 32768)  # for memory
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+IDS = torch.arange(len(DOCUMENTS)).repeat_interleave(torch.tensor(DOCUMENTS))
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def run(repeats: int, threads: int) -> None:
-    """Three tables: forward, forward and backward, and bytes by length."""
+    """Windows and documents, each forward, and forward and backward; then bytes by length of windows."""
     torch.set_num_threads(threads)
+    small = f"{LENGTH} tokens, {threads} thread(s), {repeats} pairs each"
+    print(heading(f"attention by blocks, window {WINDOW}, {small}", "peer"))
+    _compare(banded(LENGTH), peers(near), repeats, threads)
+    print(heading(f"attention by documents, {len(DOCUMENTS)} of them, {small}", "peer"))
+    _compare(by_documents(), peers(same_document), repeats, threads)
+    _memory()
+
+
+def _compare(ours: Attention, rivals: dict[str, Attention], repeats: int, threads: int) -> None:
     clock = time.process_time if threads == 1 else time.perf_counter
-    what = f"attention by blocks, {LENGTH} tokens, window {WINDOW}, {threads} thread(s), {repeats} pairs each"
-    print(heading(what, "peer"))
     for name, dtype in DTYPES.items():
-        ours, rivals = banded(LENGTH), peers(LENGTH)
         for run in (forward, training):
             timed = run(ours, drawn(LENGTH, dtype))
             for rival, peer in rivals.items():
@@ -44,7 +54,6 @@ def run(repeats: int, threads: int) -> None:
                     print(f"{case}: not run: {str(error).splitlines()[0]}", flush=True)
                 else:
                     print(line(case, pair), flush=True)
-    _memory()
 
 
 def drawn(length: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
@@ -66,15 +75,29 @@ def banded(length: int) -> Attention:
     return lambda q, k, v: window_attention(q, k, v, mask)
 
 
-def peers(length: int) -> dict[str, Attention]:
-    place = torch.arange(length)
-    back = place[:, None] - place
-    mask = (back >= 0) & (back < WINDOW)
+def by_documents() -> Attention:
+    parts = documents_over(IDS[None], 0, LENGTH, causal=True)
+    assert isinstance(parts, Documents)
+    return lambda q, k, v: document_attention(q, k, v, parts)
+
+
+def near(q: Tensor, k: Tensor) -> Tensor:
+    return (k <= q) & (q - k < WINDOW)
+
+
+def same_document(q: Tensor, k: Tensor) -> Tensor:
+    return (k <= q) & (IDS[q] == IDS[k])
+
+
+def peers(rule: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Attention]:
+    """What else computes attention under a rule of positions of queries and keys."""
+    place = torch.arange(LENGTH)
+    mask = rule(place[:, None], place)
 
     def inside(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        return (k <= q) & (q - k < WINDOW)
+        return rule(q, k)
 
-    blocks = create_block_mask(inside, None, None, length, length, device="cpu")
+    blocks = create_block_mask(inside, None, None, LENGTH, LENGTH, device="cpu")
     flex = torch.compile(flex_attention)
     return {
         "boolean mask": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, mask),

@@ -20,6 +20,7 @@ from archspec.dims.expr import Binary, Expr, Literal, Name, Unary
 from archspec.dims.poly import Size
 from archspec.ir.ops.attention import Attention
 
+BOUNDED = "windows in symbols"  # how a note begins that says from which length on
 SMALL = 1 << 20  # pairs that may be listed where a rule cannot be read
 
 _EARLIER = (Binary("<=", Name("k"), Name("q")), Binary(">=", Name("q"), Name("k")))
@@ -67,7 +68,7 @@ def _windowed(
     if found is None:
         return Pairs(None, notes)
     symbols = " and ".join(poly.show(x) for x in (queries, start) if not isinstance(x, int))
-    return Pairs(found.twice, (*notes, f"windows in symbols: exact for {symbols} of {found.least:,} or more"))
+    return Pairs(found.twice, (*notes, f"{BOUNDED}: exact for {symbols} of {found.least:,} or more"))
 
 
 def count(rule: Expr, queries: int, keys: int, start: int, numbers: Mapping[str, int]) -> int | None:

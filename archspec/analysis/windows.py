@@ -1,8 +1,9 @@
 """The pairs of windows in symbols: a polynomial of the lengths, from the longest window on.
 
-A rule that knows only how far a key is from its query holds the same answer between its cuts, which are
-distances. As many queries have a key at a distance as the lengths leave: beyond every cut that number is linear
-in them, so their sum is a polynomial of degree two, which a few counts settle (Newton's forward differences).
+A rule that knows only how far a key is from its query gives one answer between its cuts, which are distances.
+As many queries have a key at a distance as the lengths leave: once these reach every cut that number is
+linear in them, so that the sum is a polynomial of degree two, which a few counts settle (Newton's forward
+differences).
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ def _reach(rule: Expr, numbers: Mapping[str, int]) -> int | None:
         sums = tuple(comparisons(rule, numbers))
     except UnreadableError:
         return None
-    if not by_distance(sums) or any(each.floors for each in sums):
+    if not by_distance(sums) or any(f.key for each in sums for f in each.floors):
         return None
-    return max((abs(each.constant) // abs(each.key) + 1 for each in sums if each.key), default=1)
+    return max((abs(each.at(0, 0)) // abs(each.key) for each in sums if each.key), default=0) or 1
 
 
 def _newton(twice: Callable[[int, int], int], steps: list[Size]) -> Size:
@@ -62,7 +63,8 @@ def _newton(twice: Callable[[int, int], int], steps: list[Size]) -> Size:
     total: Size = 0
     for i, j in product(range(3), range(3)):
         if i + j < 3 and (i == 0 or x != 0) and (j == 0 or y != 0):
-            total = poly.add(total, poly.mul(_difference(twice, i, j), poly.mul(_chosen(x, i), _chosen(y, j))))
+            chosen = poly.mul(_chosen(x, i), _chosen(y, j))
+            total = poly.add(total, poly.mul(_difference(twice, i, j), chosen))
     return total
 
 

@@ -74,7 +74,7 @@ def _told(config: Table, fields: Fields, own: Known) -> Iterator[Equation]:
     for path, field in fields.defaults.items():
         if path not in fields.config and (given := lookup(config, path)):
             value = _meaning(fields, path, given[1])
-            if not _is_null(value):
+            if not _means(value, field.expr):
                 yield Equation(field.expr, value, path, given[0].span)
     yield from _of_class(config, fields)
 
@@ -84,7 +84,7 @@ def _of_field(config: Table, fields: Fields, field: Field, own: Known) -> Iterat
     value = None if given is None else _meaning(fields, field.path, given[1])
     is_null = value is not None and _is_null(value)
     span = given[0].span if given else config.span
-    if default is not None and (value is None or is_null):
+    if default is not None and (value is None or _means(value, default.expr)):
         if default.expr != field.expr:  # else other fields tell it
             yield Equation(field.expr, default.expr, field.path, span)
     elif value is None or (is_null and field.whens):
@@ -163,6 +163,12 @@ def constant(value: Value) -> Expr:
     if isinstance(value, tuple):
         return Listing(tuple(map(constant, value)))
     return Constant(value.real if isinstance(value, Num) else value)
+
+
+def _means(value: Expr, default: Expr) -> bool:
+    """Whether null means what a field left out means: a reference takes it for no number, word or `true`."""
+    told = isinstance(default, Constant) and bool(default.value)
+    return _is_null(value) and not told
 
 
 def _is_null(value: Expr) -> bool:

@@ -20,7 +20,6 @@ from archspec.errors import ArchspecError, Diagnostic, UnsupportedError
 from archspec.ir.graph import Graph
 from archspec.reports.learned import learned, matrices
 from archspec.reports.question import Question
-from archspec.reports.selective import scores
 from archspec.reports.shapes import Shaped, shapes
 
 if TYPE_CHECKING:
@@ -107,15 +106,19 @@ class Account:
 
     @cached_property
     def subject(self) -> Subject:
-        from archspec.backends.torch.emit import emit  # lazy: what needs no run starts without it
-        from archspec.backends.torch.fake.trace import Subject  # lazy: the same
+        from archspec.backends.torch.fake.trace import Subject  # lazy: what needs no run starts without it
+
+        return Subject(self._source, self.graph.name, self._kernels)
+
+    @cached_property
+    def _source(self) -> str:
+        from archspec.backends.torch.emit import emit  # lazy: the same
 
         if self.question.attention == "flex":
-            message = "what attention=flex costs is not known: its blocks are chosen, and compiled, when it runs"
+            message = "what attention=flex costs is not known: blocks are chosen, and compiled, when it runs"
             hint = "ask for attention=sdpa, eager, triton or auto"
             raise UnsupportedError(Diagnostic("U002", message, None, hint))
-        source = emit(self.graph, attention=self.question.attention, device=self.question.hardware)
-        return Subject(source, self.graph.name, self._kernels)
+        return emit(self.graph, attention=self.question.attention, device=self.question.hardware)
 
     @property
     def _kernels(self) -> Mapping[str, str]:
@@ -150,29 +153,30 @@ class Account:
         """The forward pass of a step of training, up to its loss where there is one."""
         return self.training_step.forward
 
-    @cached_property
-    def dropped(self) -> int:
-        """Bytes of scores that selective checkpointing does not keep."""
-        selective = self.question.checkpoint == "selective"
-        return scores(self.graph, self.sizes, self.training) if selective else 0
-
     @property
     def training_peak(self) -> int:
-        """The most bytes alive in a step beside weights, gradients and what the optimizer keeps.
-
-        Under selective checkpointing an estimate: the one attention that has its scores again is left out.
-        """
-        return self.training_step.peak - self.dropped
+        """The most bytes alive in a step beside weights, gradients and what the optimizer keeps."""
+        return self.training_step.peak
 
     @cached_property
     def training_step(self) -> Stepped:
-        """Forward and backward pass of a step of training; selective checkpointing is not in it."""
+        """Forward and backward pass of a step of training."""
         from archspec.backends.torch.fake.traced import Adapters  # lazy: what needs no run starts without it
 
         mode, rank = self.question.training(self._loss), self.question.lora
         if rank is not None:
             mode = replace(mode, adapters=Adapters(rank, self.adapted))
-        return self.subject.train(self._trained, mode)
+        return self._trained_subject.train(self._trained, mode)
+
+    @cached_property
+    def _trained_subject(self) -> Subject:
+        """Under selective checkpointing the source with each attention's scores under a checkpoint."""
+        if self.question.checkpoint != "selective" or self.question.attention != "eager":
+            return self.subject
+        from archspec.backends.torch.fake.cores import with_cores_again  # lazy: as `subject`
+        from archspec.backends.torch.fake.trace import Subject  # lazy: the same
+
+        return Subject(with_cores_again(self._source), self.graph.name)
 
     @property
     def _loss(self) -> str | None:

@@ -67,12 +67,13 @@ def flops(account: Account) -> Table:
     rows.append(
         Row("single elements, forward", (forward.elements(), None), "FLOP", "one per element and function")
     )
-    unknown = ("a window that ends inside a text has no closed form: give sizes",)
+    unknown = ("a mask that divides positions has no closed form: give sizes",)
     notes = (
         FLOP,
         *(unknown if forward.forward.exact is None else ()),
         "full: attention between all pairs; exact: only pairs that the mask lets through",
         *step.notes,
+        *(account.decode.notes if account.decode is not None else ()),
     )
     return Table("FLOPs", tuple(rows), ("full", "exact"), tuple(dict.fromkeys(notes)))
 
@@ -168,7 +169,7 @@ def training(account: Account) -> Table:
         Row("moments", (kept.first_moment + kept.second_moment,), "B", question.optimizer),
         Row(
             "saved activations",
-            (trace.activations - account.dropped,),
+            (trace.activations,),
             "B",
             f"checkpointing: {question.checkpoint}",
         ),

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from archspec.analysis.flops import Flops
 from archspec.analysis.optimizer import training_state
+from archspec.analysis.pairs import BOUNDED
 from archspec.analysis.parameters import Parameters
 from archspec.analysis.positions import check_positions
 from archspec.analysis.sizes import Sizes, number
@@ -40,7 +41,10 @@ def _full(graph: Graph, at: Setting, _: Question) -> Size | None:
 
 
 def _exact(graph: Graph, at: Setting, _: Question) -> Size | None:
-    return Flops.of(graph, at).forward.exact
+    """Not in symbols where these hold from some length on only."""
+    found = Flops.of(graph, at)
+    bounded = any(note.startswith(BOUNDED) for note in found.notes)
+    return None if bounded else found.forward.exact
 
 
 def _step(graph: Graph, at: Setting, question: Question) -> Size | None:

@@ -1,4 +1,9 @@
-"""What is aimed at on an H200 (bf16, pairs that count): TFLOP/s, parts of bandwidth, ratios to other ways."""
+"""What is aimed at on an H200 (bf16, pairs that count): TFLOP/s, parts of bandwidth, ratios to other ways.
+
+Yardsticks: cuDNN 9.19.1 on an H200 (64 heads, 8 of keys): d128 causal 673 forward and 579 backward at 16k,
+full 702 and 612; window 1,024 d64 349 and 300 at 8k. github.com/NVIDIA/cudnn-frontend,
+benchmark/sdpa_benchmark_training/results/h200_919_only_cudnn.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from dataclasses import dataclass
 
 from benchmarks.gpu.results import Raced
 
-COPY = 4.3e12  # bytes a second of a copy on this machine, read and written
+COPY = 4.3e12  # bytes a second, read and written, of a copy through PyTorch on an H200, measured 2026-10
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from archspec.analysis.lookups import settled
 from archspec.analysis.meaning import meaning
 from archspec.analysis.pairs import count, pairs, simple
 from archspec.analysis.terms import UnreadableError
+from archspec.analysis.windows import windowed
 from archspec.dims import num as n
 from archspec.dims import poly
 from archspec.dims.expr import write
@@ -129,6 +130,48 @@ def attention(rule: str | None, **names: int) -> Attention:
     return Attention(n.num(1), mask, n.num(0), (), numbers, None, n.num(0))
 
 
+DISTANCES = st.recursive(
+    st.sampled_from(["k <= q", "q - k < w", "abs(q - k) <= w // 2", "abs(q - k) > 2", "k != q", "k < q + 3"])
+    | st.just("2 * q - 2 * k <= 3 * w"),
+    lambda inner: (
+        st.tuples(st.sampled_from(["and", "or"]), inner, inner).map(joined) | inner.map("not ({})".format)
+    ),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(rule=DISTANCES, more=LENGTHS, later=LENGTHS, fixed=st.integers(0, 9))
+def test_windows_in_symbols_are_those_of_the_list(rule: str, more: int, later: int, fixed: int):
+    """Both lengths symbols, or only one of them; from exactly the length on that is said."""
+    found = windowed(parse(rule), 1, poly.symbol("past"), NUMBERS)
+    assert found is not None
+    q, s = found.least + more, found.least + later
+    for queries, start, at in (
+        (poly.symbol("S"), 0, (q, 0)), (poly.symbol("S"), fixed, (q, fixed)),
+        (fixed, poly.symbol("past"), (fixed, s)), (poly.symbol("S"), poly.symbol("past"), (q, s)),
+    ):  # fmt: skip
+        found = windowed(parse(rule), queries, start, NUMBERS)
+        assert found is not None
+        values: dict[str, Any] = {"S": at[0], "past": at[1]}
+        assert poly.evaluate(found.twice, values) == 2 * listed(rule, at[0], sum(at), at[1])
+
+
+@pytest.mark.parametrize("rule", ["k // c == q // c", "(q - k) % c == 0", "k < c", "q == 7"])
+def test_other_rules_have_no_closed_form(rule: str):
+    queries = poly.symbol("S")
+    assert windowed(parse(rule), queries, 0, NUMBERS) is None
+    assert pairs(attention(rule, **NUMBERS), queries, queries, 0).twice is None
+
+
+def test_a_window_says_from_which_length_on():
+    queries = poly.symbol("S")
+    found = pairs(attention("k <= q and q - k < w", w=512), queries, queries, 0)
+    assert found.notes == ("windows in symbols: exact for S of 512 or more",)
+    assert found.twice is not None
+    assert poly.evaluate(found.twice, {"S": 512}) == 512 * 513
+
+
 def test_causal_pairs_in_symbols():
     queries, past = poly.symbol("S"), poly.symbol("past")
     keys = poly.add(queries, past)
@@ -137,5 +180,4 @@ def test_causal_pairs_in_symbols():
     for s, p in ((1, 0), (7, 3), (1, 9)):
         sizes: dict[str, Any] = {"S": s, "past": p}
         assert poly.evaluate(found, sizes) == 2 * (s * p + s * (s + 1) // 2)
-    assert pairs(attention("q - k < w", w=4), queries, keys, past).twice is None
     assert pairs(attention(None), 3, queries, 0).twice == poly.mul(6, queries)

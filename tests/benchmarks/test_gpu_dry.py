@@ -15,6 +15,7 @@ pytest.importorskip("triton", reason="the kernels' language is of the extra `gpu
 
 ROOT = Path(__file__).parents[2]
 GOOD, RAISES, DIES, MODEL = "decode window 1k d128 32k", "ALiBi d128", "documents d128 16k", "GPT-2"
+MISTAKEN = "decode d64 32k"
 PHASES = ("correct", "bench", "models")
 
 
@@ -28,14 +29,18 @@ def gpu(*words: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of a run in which one case raises an error and another one ends its process."""
+    """The results of a run in which one case raises an error, one ends its process, one leaves out a key."""
     folder = tmp_path_factory.mktemp("gpu")
-    chosen = [word for name in (RAISES, DIES, GOOD, MODEL) for word in ("--only", name)]
+    chosen = [word for name in (RAISES, DIES, GOOD, MISTAKEN, MODEL) for word in ("--only", name)]
     gpu("prepare", "--dry", folder, *chosen)
     files = json.loads((folder / "cases.json").read_text())["cases"]
     for name, line in ((RAISES, 'raise RuntimeError("on purpose")'), (DIES, "import os; os._exit(3)")):
         with (folder / "kernels" / files[name]["file"]).open("a") as file:
             file.write(f"\n{line}\n")
+    mistaken = folder / "kernels" / files[MISTAKEN]["file"]
+    right = mistaken.read_text()
+    mistaken.write_text(right.replace("return k <= q", "return k < q"))
+    assert mistaken.read_text() != right
     asked = [word for phase in PHASES for word in ("--phase", phase)]
     gpu("run", "--dry", folder, "-o", folder / "out.json", *asked, *chosen)
     return folder / "out.json"
@@ -73,11 +78,19 @@ def test_a_case_that_fails_is_written_down_and_stops_nothing(rehearsed: Path):
 
 
 @pytest.mark.slow  # as above
+def test_what_is_wrong_is_found(rehearsed: Path):
+    wrong = items(rehearsed, phase="correct", case=MISTAKEN)
+    assert [item["found"]["right"] for item in wrong] == [False, False]
+    (raced,) = items(rehearsed, phase="bench", case=MISTAKEN)
+    assert raced["found"]["far"]["eager"] > 1e-3
+
+
+@pytest.mark.slow  # as above
 def test_a_run_is_shown(rehearsed: Path):
     shown = gpu("show", rehearsed)
     assert f"| {GOOD} |" in shown
     assert "| GPT-2 | triton |" in shown
-    assert "correct: 10 items, 8 failed, 0 wrong, 0 for which no time was left" in shown
+    assert "correct: 12 items, 8 failed, 2 wrong, 0 for which no time was left" in shown
 
 
 def test_what_measures_needs_no_archspec():

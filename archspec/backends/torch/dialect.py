@@ -25,8 +25,8 @@ class Mask(Op, frozen=True):
 
     An axis that the rule does not look at has size 1. Operands are called `operands` in `rule`, numbers by
     `names`. `implied`: the attention itself knows `k <= q`, so that the mask may be absent where that is all.
-    `blocks`: it is made for blocks of queries and the keys that these reach, where that saves work; `documents`:
-    for one document after another.
+    `blocks`: it is made for blocks of queries and the keys that these reach, where that saves work;
+    `documents`: for one document after another.
     """
 
     dialect: ClassVar = "torch"
@@ -117,9 +117,9 @@ class Attend(Op, frozen=True):
     """`Attention` with its mask made: q, k, v, mask or bias, sinks where they are not in it, and how.
 
     `start`: the position of the first query. `causal`: where that is the first key, no mask means `k <= q`.
-    `biased`: the fourth operand is a bias. `blocks`, `documents`: the mask may be one in blocks, or by documents.
-    `chosen`: a sixth operand [B, Q] is false for queries whose result nobody may use, and a seventh, where there
-    is one, stands there.
+    `biased`: the fourth operand is a bias. `blocks`, `documents`: the mask may be one in blocks, or by
+    documents. `chosen`: a sixth operand [B, Q] is false for queries whose result nobody may use, and a
+    seventh, where there is one, stands there.
     """
 
     dialect: ClassVar = "torch"

@@ -1,4 +1,4 @@
-"""attention=flex gives what eager gives: masks as functions of a pair, score rules, caps, biases and sinks."""
+"""attention=flex gives what eager gives: masks as functions of a pair, score rules, caps, biases, sinks."""
 
 from __future__ import annotations
 

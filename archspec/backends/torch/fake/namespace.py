@@ -13,6 +13,7 @@ from archspec.backends.torch.fake.kernels import cuda_on_shapes, triton_on_shape
 from archspec.backends.torch.fake.layers import CLASSES
 from archspec.backends.torch.fake.registry import function_named
 from archspec.backends.torch.fake.run import current
+from archspec.backends.torch.fake.stand_ins import STAND_INS
 from archspec.backends.torch.fake.tensor import DEVICES, Tensor
 
 assert functions  # importing it registers torch's functions
@@ -106,4 +107,5 @@ def _run(source: str, name: str, known: Mapping[str, ModuleType]) -> dict[str, A
     own = {**vars(builtins), "__import__": _importer(known)}
     scope: dict[str, Any] = {"__builtins__": own, "__name__": name}
     exec(compile(source, f"<{name}>", "exec", dont_inherit=True), scope)
+    scope.update({name: body for name, body in STAND_INS.items() if name in scope})
     return scope

@@ -12,6 +12,7 @@ from archspec.backends.torch.kernels.derive import ONE
 from archspec.backends.torch.kernels.description import Description, Looked
 from archspec.backends.torch.kernels.fold import broken
 from archspec.backends.torch.kernels.learned import learned, places_function
+from archspec.backends.torch.kernels.picks import parts, picking
 from archspec.backends.torch.kernels.printer import NATURAL, Printer
 from archspec.backends.torch.kernels.runs import GROUPS, Group, Runs, count, group, ith
 from archspec.dims.expr import Binary, Expr, Index, Literal, Name, Unary, names, rebuilt, write
@@ -64,13 +65,6 @@ def _reaches(runs: Runs) -> list[str]:
     return [*lines, *_unpacked(runs.ends, "runs"), f"    return {text or 'n < 0'}"]
 
 
-def _parts(expr: Expr, op: str) -> tuple[Expr, ...]:
-    """What an operation puts together."""
-    if isinstance(expr, Binary) and expr.op == op:
-        return (*_parts(expr.left, op), *_parts(expr.right, op))
-    return (expr,)
-
-
 def _unpacked(words: Sequence[str], what: str) -> list[str]:
     comma = "," if len(words) == 1 else ""
     listed = f"{', '.join(words)}{comma}"
@@ -89,8 +83,7 @@ class _Writer(Struct, frozen=True):
             yield self._of_pair("inside", masks[0], "Whether a pair of a whole tile counts.")
         tests = either(x.test for x in self._segments("picked") if x.test is not None)
         if tests is not None:
-            text = "Whether data may pick a pair: where it picks none, a tile is left out."
-            yield self._of_pair("picks", tests, text)
+            yield self._picks(tests)
         if score is not None:
             yield self._of_pair("score", score, f"What is added to a score: {write(score)}.")
 
@@ -120,11 +113,17 @@ class _Writer(Struct, frozen=True):
             return [*lines, f"    return {Printer(self._lookup).text(expr)}"]
         return [*lines, *self._where_given(expr, optional, *(ADDED if name == "score" else KEPT))]
 
+    def _picks(self, tests: Expr) -> list[str]:
+        text = "Whether data may pick a pair of a tile; where it picks none, the tile is left out."
+        optional = {t.word for t in self.given.tensors if t.optional}
+        body = picking(tests, self._truth, Printer(self._lookup), optional)
+        return ["@triton.jit", f"def picks({HEAD}):", f'    """{text}"""', *self._operands([tests]), *body]
+
     def _where_given(self, expr: Expr, optional: set[str], op: str, word: str, none: str) -> Iterator[str]:
         """Lines for terms that count only where their tensors are given."""
-        parts = _parts(expr, op)
-        lacking = [x for x in parts if optional & set(names(x))]
-        certain = [x for x in parts if x not in lacking] or [parse(none)]
+        terms = parts(expr, op)
+        lacking = [x for x in terms if optional & set(names(x))]
+        certain = [x for x in terms if x not in lacking] or [parse(none)]
         whole = reduce(lambda a, b: Binary(op, a, b), certain)
         yield f"    {word} = {Printer(self._lookup).text(whole)}"
         for term in lacking:

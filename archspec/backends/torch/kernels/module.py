@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from archspec.backends.torch.kernels.checked import checks
 from archspec.backends.torch.kernels.description import Description, lookups
 from archspec.backends.torch.kernels.fold import filled, folded, without
 from archspec.backends.torch.kernels.functions import functions
@@ -19,7 +20,7 @@ from archspec.backends.torch.layout import docstring
 from archspec.dims.expr import names, write
 
 TEMPLATE = Path(__file__).parent / "template"
-FILES = ("rows", "scores", "forward", "backward", "learned", "decode", "few", "collect", "launch")
+FILES = ("rows", "scores", "forward", "backward", "learned", "decode", "few", "collect", "refuse", "launch")
 ROOTS = ("attention", "gradient", "remember")
 EXTRAS = {
     "CAPPED": ("cap", "FAST: tl.constexpr", "FAST"),
@@ -61,6 +62,7 @@ def flags(given: Description) -> dict[str, bool]:
         "PLAIN": given.score is None and not given.capped,
         "SUNK": given.sunk,
         "DROPPED": given.dropped,
+        "CHECKED": bool(checks(given)),
         "WHOLE": any(x == "whole" for x, _ in groups),
         "INSIDE": any(x == "whole" and mask is not None for x, mask in groups),
         "PICKED": any(x == "picked" for x, _ in groups),
@@ -82,7 +84,7 @@ def kernel_file(given: Description) -> KernelFile:
         if by(walk) in decided:
             gone += [f"{by(walk)}: tl.constexpr", f'{by(walk)}=walk == "{walk}"', by(walk)]
     lists = _lists(given, decided)
-    pieces = [*functions(given), *(_piece(x, decided, gone, lists) for x in templates())]
+    pieces = [*functions(given), checks(given), *(_piece(x, decided, gone, lists) for x in templates())]
     body = _reached([piece for piece in pieces if piece])
     head = [line for line in HEAD if decided["LEARNED"] or " as F" not in line]
     text = "\n".join([*head, *(line for lines in body for line in ("", "", *lines))]) + "\n"
@@ -115,7 +117,6 @@ def _lists(given: Description, decided: Mapping[str, bool]) -> dict[str, list[st
         "PARAMETERS": [*typed, *drops],
         "SIGNATURE": typed,
         "DOCUMENTATION": [_documentation(given)],
-        "CHECKS": [],
         "ARGUMENTS": [x.partition(":")[0] for x in (*typed, *drops)],
         "CALL": [*(x.partition(":")[0] for x in typed), *_dropped(drops)],
         "LOOKED": [*(t.word for t in given.tensors), *own],

@@ -67,6 +67,8 @@ class Printer(Struct, frozen=True):
         if op in _LEVELS:
             level = _LEVELS[op]
             return Code(f"{left.inside(level)} {op} {right.inside(level + 1)}", level)
+        if op == "**":
+            return Code(f"powered({left.text}, {right.text})")
         if op in ("//", "%"):
             up = _rounded_up(a, b)
             if op == "//" and up is not None and self._not_below_0(up):

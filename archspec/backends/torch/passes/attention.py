@@ -52,7 +52,7 @@ def _masks(region: Region) -> Iterator[Mask]:
 
 
 def _all_in_parts(region: Region, *, blocks: bool, documents: bool) -> Region:
-    """Every fused attention takes a mask in blocks, or by documents: layers with and without these are alike."""
+    """Every fused attention takes masks in blocks, or by documents: layers with and without are alike."""
     nodes: list[Node] = []
     for node in region.nodes:
         match node:

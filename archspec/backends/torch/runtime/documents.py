@@ -36,42 +36,51 @@ def documents_over(
     padding: Tensor | None = None,
     near: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Documents | None:
-    """Queries from `start` on, each among keys of its own id in ids [B, K] that `padding` and `near` let through.
+    """Queries from `start` on, each among keys of its own id in ids [B, K] that `padding` and `near` allow.
 
     None where one mask does as well: while compiling, where a document comes back after another one, where
     few pairs are left out. Documents of a few tokens share a part.
     """
     if ids is None or torch.compiler.is_compiling() or queries * ids.shape[1] < 256**2:
         return None
-    changes = ids[:, 1:] != ids[:, :-1]
-    if int(changes.sum(1).max() + 1) == 1 or comes_back(ids, changes):
+    ends = document_ends(ids)
+    if ends is None:
         return None
-    if bool((changes == changes[:1]).all()):
-        changes = changes[:1]
-    rows = [
-        part_ends([i + 1 for i in row], ids.shape[1]) for row in (x.nonzero()[:, 0].tolist() for x in changes)
-    ]
-    pairs = sum((high - max(low, start)) * (high - low) for row in rows for low, high in row if high > start)
+    rows = [part_ends(row, ids.shape[1]) for row in ends]
+    pairs = sum(max(high - max(low, start), 0) * (high - low) for row in rows for low, high, _ in row)
     if 2 * pairs > len(rows) * queries * ids.shape[1]:
         return None
-    batch = [slice(None)] if len(rows) == 1 else [slice(b, b + 1) for b in range(len(rows))]
+    if padding is not None and int((padding == 0).sum()) == 0:
+        padding = None
     seen = Seen(ids, start, causal, padding, near)
-    return Documents([[seen.part(b, *ends) for ends in row] for b, row in zip(batch, rows, strict=True)])
+    batch = [slice(b, b + 1) if len(rows) > 1 else slice(None) for b in range(len(rows))]
+    return Documents([[seen.part(b, *part) for part in row] for b, row in zip(batch, rows, strict=True)])
 
 
-def comes_back(ids: Tensor, changes: Tensor) -> bool:
-    """Whether in any row of ids [B, S] one stands on both sides of another."""
-    inorder = ids.sort(dim=1).values
-    return bool(((inorder[:, 1:] != inorder[:, :-1]).sum(1) != changes.sum(1)).any())
+def document_ends(ids: Tensor) -> list[list[int]] | None:
+    """Where documents end in each row of ids [B, S], or in all rows alike, but for the last ones.
+
+    None where one comes back behind another, and where no row has two.
+    """
+    changes, inorder = ids[:, 1:] != ids[:, :-1], ids.sort(dim=1).values
+    known = (inorder[:, 1:] != inorder[:, :-1]).sum(1)
+    if not changes.any() or (changes.sum(1) != known).any():
+        return None
+    rows = changes[:1] if (changes == changes[:1]).all() else changes
+    return [(row.nonzero()[:, 0] + 1).tolist() for row in rows]
 
 
-def part_ends(ends: list[int], size: int, few: int = 128) -> list[tuple[int, int]]:
-    """Where parts begin and end: at ends of documents, where `few` tokens have come together."""
+def part_ends(ends: list[int], size: int, few: int = 128) -> list[tuple[int, int, bool]]:
+    """Where parts begin and end, and whether several documents are in it.
+
+    They end with a document, where `few` tokens have come together.
+    """
     cuts = [0]
     for end in ends:
         if end - cuts[-1] >= few and size - end >= few:
             cuts.append(end)
-    return list(zip(cuts, [*cuts[1:], size], strict=True))
+    pairs = zip(cuts, [*cuts[1:], size], strict=True)
+    return [(low, high, any(low < end < high for end in ends)) for low, high in pairs]
 
 
 class Seen(NamedTuple):
@@ -83,22 +92,21 @@ class Seen(NamedTuple):
     padding: Tensor | None
     near: Callable[[Tensor, Tensor], Tensor] | None
 
-    def part(self, rows: slice, low: int, high: int) -> Part:
+    def part(self, rows: slice, low: int, high: int, several: bool) -> Part:
         """The queries from `low` on, or from the first one on, and the keys up to `high`."""
         first = max(low, self.start)
-        queries = max(high - first, 0)
-        mask = self.mask(rows, low, first, high) if queries else None
-        causal = self.causal and mask is None and queries > 1
-        return Part(queries, high - low, mask, causal)
+        mask = self.mask(rows, low, first, high, several) if first < high else None
+        causal = self.causal and mask is None and high - first > 1
+        return Part(max(high - first, 0), high - low, mask, causal)
 
-    def mask(self, rows: slice, low: int, first: int, high: int) -> Tensor | None:
-        """[B or 1, 1, Q or 1, K] where anything is left to say but that queries look back from their own place."""
+    def mask(self, rows: slice, low: int, first: int, high: int, several: bool) -> Tensor | None:
+        """[B or 1, 1, Q or 1, K], where more is left to say than that queries look back from their place."""
         q = torch.arange(first, high, device=self.ids.device)[:, None]
         k = torch.arange(low, high, device=self.ids.device)
         ids, terms = self.ids[rows], list[Tensor]()
-        if bool((ids[:, low] != ids[:, high - 1]).any()):
+        if several:
             terms.append(ids[:, None, first:high, None] == ids[:, None, None, low:high])
-        if self.padding is not None and not bool(self.padding[rows, low:high].all()):
+        if self.padding is not None:
             terms.append(self.padding[rows, None, None, low:high].bool())
         if self.near is not None:
             terms.append(self.near(q, k)[None, None])

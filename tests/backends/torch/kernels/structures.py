@@ -118,6 +118,7 @@ STRUCTURES = {
         "slopes[h] * at[b, k]",
     ),
     "by distance": Structure(None, {"r": 7}, {"table": Table(("h", 15), "float")}, DISTANCE),
+    "powers": Structure("k <= q", {}, {"slopes": SLOPES}, "slopes[h] * (k - q) ** 2 / 64 - 0.5 ** (q - k)"),
     "bias": Structure(
         "k <= q", {}, {"bias": Table(("b", "h", "q", "k"), "float")}, "bias[b, h, q, k]"
     ),

@@ -162,7 +162,7 @@ def backward_queries(
         for i in range(count_picked_keys(runs)):
             n = picked_keys(i, runs)
             at_k = tl.minimum(n * N + tl.arange(0, N), K - 1)[None, :]
-            if tl.max(picks(b, h, at_q, at_k, start, operands).to(tl.int32)) > 0:
+            if picks(b, h, at_q, at_k, start, operands):
                 acc = to_queries(
                     acc, queries, grads, powers, sums, k_rows, v_rows, n, at_q, k_s, v_s, place, operands,
                     E, W, EP, WP, N, PRECISION, TMA, FAST, True,
@@ -246,7 +246,7 @@ def backward_keys(
             for i in range(count_picked_queries(runs)):
                 m = picked_queries(i, runs)
                 at_q = start + tl.minimum(m * M + tl.arange(0, M), Q - 1)[None, :]
-                if tl.max(picks(b, h, at_q, at_k, start, operands).to(tl.int32)) > 0:
+                if picks(b, h, at_q, at_k, start, operands):
                     k_sum, v_sum = to_keys(
                         k_sum, v_sum, keys, values, q_rows, grads, powers, sums, m, at_k, q_s, grad_s, place,
                         operands, E, W, EP, WP, M, PRECISION, TMA, FAST, True,

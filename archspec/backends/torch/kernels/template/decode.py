@@ -58,7 +58,7 @@ def decode(
         for i in range(share, count_all_keys(runs), SHARES):
             n = tl.where(i < certain, certain_keys(i, runs), picked_keys(i - certain, runs))
             at_k = tl.minimum(n * N + tl.arange(0, N), K - 1)[None, :]
-            if (i < certain) | (tl.max(picks(b, h, at_q, at_k, start, operands).to(tl.int32)) > 0):
+            if (i < certain) | picks(b, h, at_q, at_k, start, operands):
                 acc, highest, total = attend(
                     acc, highest, total, queries, k_rows, v_rows, n, at_q, k_s, v_s, place, operands,
                     E, W, EP, WP, N, PRECISION, TMA, FAST, True,

@@ -118,7 +118,7 @@ def forward(
         for i in range(count_picked_keys(runs)):
             n = picked_keys(i, runs)
             at_k = tl.minimum(n * N + tl.arange(0, N), K - 1)[None, :]
-            if tl.max(picks(b, h, at_q, at_k, start, operands).to(tl.int32)) > 0:
+            if picks(b, h, at_q, at_k, start, operands):
                 acc, highest, total = attend(
                     acc, highest, total, queries, k_rows, v_rows, n, at_q, k_s, v_s, place, operands,
                     E, W, EP, WP, N, PRECISION, TMA, FAST, True,

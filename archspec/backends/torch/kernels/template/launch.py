@@ -10,10 +10,8 @@ from torch.utils import flop_counter
 
 from archspec.backends.torch.kernels.template.backward import backward_keys, backward_queries, row_sums
 from archspec.backends.torch.kernels.template.forward import forward
+from archspec.backends.torch.kernels.template.refuse import INTERPRETED, refuse
 from archspec.backends.torch.kernels.template.structure import BUSY, OPERANDS
-
-FLOATS = (torch.float32, torch.float16, torch.bfloat16)
-INTERPRETED = triton.knobs.runtime.interpret
 
 
 class Tiles(NamedTuple):
@@ -261,19 +259,6 @@ counted(torch.ops.archspec.NAME, forward_flops)
 counted(torch.ops.archspec.NAME_backward, backward_flops)
 
 
-def refuse(q: Tensor, k: Tensor, v: Tensor) -> None:
-    """Raises ValueError for what the kernels cannot compute, before any of them starts."""
-    if not q.is_cuda and not INTERPRETED:
-        raise ValueError(f"K001: kernels run on a GPU, not on {q.device}: build with attention=sdpa or eager")
-    if q.dtype not in FLOATS:
-        raise ValueError(f"K002: attention of {q.dtype}: the kernels take float32, float16 and bfloat16")
-    batches, features = q.shape[0] == k.shape[0], q.shape[3] == k.shape[3]
-    if q.shape[1] % k.shape[1] or k.shape[:3] != v.shape[:3] or not (batches and features):
-        raise ValueError(f"K003: q {[*q.shape]}, k {[*k.shape]} and v {[*v.shape]} do not fit together")
-    if max(q.shape[3], v.shape[3]) > 256:
-        raise ValueError(f"K004: heads of {q.shape[3]} and {v.shape[3]} features: kernels hold 256 at most")
-
-
 def drawn(q: Tensor, rate: float) -> Tensor:
     """A seed [1] from torch's generator of the device; without a rate of dropout nothing is drawn."""
     if rate:
@@ -288,8 +273,9 @@ def attention(
     """DOCUMENTATION"""
     if torch.is_autocast_enabled(q.device.type):
         q, k, v = (x.to(torch.get_autocast_dtype(q.device.type)) for x in (q, k, v))
-    refuse(q, k, v)
-    q, k, v = (x if x.stride(3) == 1 else x.contiguous() for x in (q, k, v))
-    CHECKS
     scale = q.shape[3] ** -0.5 if scale is None else scale
+    refuse(q, k, v, scale)
+    if CHECKED:
+        check(q, k, start, LOOKED)
+    q, k, v = (x if x.stride(3) == 1 else x.contiguous() for x in (q, k, v))
     return attention_forward(q, k, v, CALL, start, scale)[0]

@@ -89,3 +89,24 @@ def numbers_at(x, first, length, COUNT: tl.constexpr, TMA: tl.constexpr, beyond)
     else:
         place = first + tl.arange(0, COUNT)
         return tl.load(x + place, mask=place < length, other=beyond)
+
+
+@triton.jit
+def some(x):
+    """Whether anything in a block is true."""
+    return tl.max(x.to(tl.int32)) > 0
+
+
+@triton.jit
+def overlap(x, y):
+    """Whether what is in two blocks lies in ranges that meet: if not, nothing in them is equal."""
+    return (tl.max(x) >= tl.min(y)) & (tl.min(x) <= tl.max(y))
+
+
+@triton.jit
+def powered(x, n):
+    """x ** n; a negative x has powers of whole numbers n alone."""
+    size = tl.exp2(n * tl.log2(tl.abs(x).to(tl.float32)))
+    odd = floor_mod(n, 2) == 1
+    signed = tl.where(x < 0, tl.where(odd, -size, tl.where(floor_mod(n, 1) == 0, size, float("nan"))), size)
+    return tl.where(n == 0, 1.0, signed)

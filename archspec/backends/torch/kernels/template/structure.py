@@ -16,6 +16,7 @@ WHOLE = tl.constexpr(True)  # there may be tiles in which every pair counts, or 
 INSIDE = tl.constexpr(False)  # `inside` has to be asked there
 LEARNED = tl.constexpr(False)  # the score looks up tensors that may have gradients
 BY_QUERY = BY_KEY = BY_DISTANCE = BY_PAIR = tl.constexpr(False)  # the pairs that read one element of them
+CHECKED = False  # `check` has something to check
 PICKED = tl.constexpr(False)  # data may pick pairs of further tiles
 BUSY = tl.constexpr(False)  # pairs hold registers besides scores: drawn, read pair by pair, or picked by data
 BY_HEAD = tl.constexpr(False)  # which tiles are visited differs between heads
@@ -37,8 +38,8 @@ def inside(b, h, q, k, start, operands):
 
 @triton.jit
 def picks(b, h, q, k, start, operands):
-    """Whether data may pick a pair: where it picks none of a tile, the tile is left out."""
-    return k <= q
+    """Whether data may pick a pair of a tile; where it picks none, the tile is left out."""
+    return tl.max((k <= q).to(tl.int32)) > 0
 
 
 @triton.jit
