@@ -110,8 +110,8 @@ def why(spec: Named, path: str) -> Origin:
 def source(spec: Named, *, attention: str = "sdpa", device: str = "cpu") -> str:
     """Python source of the model, which imports only torch. The same to the byte each time.
 
-    `attention`: eager, sdpa, triton, which imports files of `kernels` too, or auto: what suits each attention
-    on the `device`, cpu or cuda. Raises UnsupportedError where something cannot be written.
+    `attention`: eager, sdpa, flex, triton, which imports files of `kernels` too, or auto: what suits each
+    attention on the `device`, cpu or cuda. Raises UnsupportedError where something cannot be written.
     """
     loaded = load(spec)
     return _source(loaded, lower(loaded), attention, device)

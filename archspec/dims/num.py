@@ -163,7 +163,8 @@ def reads(number: Num) -> frozenset[str]:
 def outward(number: Num, bindings: Mapping[str, Value]) -> Num:
     """The number as the scope around writes it, where `bindings` says what the inner names stand for."""
     expr = substitute(number.expr, {k: v.expr for k, v in bindings.items() if isinstance(v, Num)})
-    return Num(number.value, _plain(number.value) if exceeds(expr, MAX_WRITING) else expr)
+    long = exceeds(expr, MAX_WRITING)
+    return Num(number.value, _plain(number.value) if long else _shorter(number.value, expr))
 
 
 def combine(op: str, a: Num, b: Num) -> Num:

@@ -5,7 +5,7 @@ config:
   hidden_act: '"relu" if plain else "gelu"'
   factor: {to: factor, when: scaled}        # there only under a condition
 import:                                     # what files may say besides
-  defaults: {n_inner: 4*hidden_size}        # the meaning of a field that is left out, or null
+  defaults: {n_inner: 4*hidden_size}        # the meaning of a field that is left out
   ignore: [summary_type]                    # cannot change what this model computes
   accept: {n_ctx: n_positions}              # another spelling of a field; where both are there, they agree
   instead: {scale_outputs: tied}            # read in place of another field, whatever that says

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from archspec import model
+from archspec.errors import ArchspecError, Diagnostic
 from archspec.measuring import fvcore_count, memory, observe
 from archspec.measuring.inputs import inputs
 from archspec.reports.account import Account
@@ -30,8 +32,12 @@ def verify(
     """Predictions beside the module that `source` defines; on the meta device if that is too large.
 
     The account is one of `on_cpu`, of what was `asked`. `free`: bytes to stay within, else what this machine
-    has. Raises what the account raises: A001 where a size is missing.
+    has. Raises what the account raises: A001 where a size is missing; K001 where kernels would have to run.
     """
+    if account.question.attention == "triton" and os.environ.get("TRITON_INTERPRET") != "1":
+        message = "attention=triton runs on a GPU, and is compared with the real module on a CPU"
+        hint = "verify attention=sdpa, or set TRITON_INTERPRET=1, which takes long"
+        raise ArchspecError(Diagnostic("K001", message, None, hint))
     too_large = memory.refusal(account, training=True, free=free)
     unseen = list(_left_out(asked)) if asked else []
     if too_large:

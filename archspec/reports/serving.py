@@ -66,8 +66,11 @@ def loads(trace: Trace, forward: Flops | None = None) -> tuple[Load, ...]:
 
     A fused attention leaves out what its mask does, as far as `forward`, at the same sizes, knows of that.
     """
-    share = shares(trace.kernels, forward) if forward else lambda _: 1.0
-    return tuple(Load(k.flops * share(k), k.read + k.written, k.dtype, k.name) for k in trace.kernels)
+    share = shares(trace.kernels, forward) if forward else None
+    return tuple(
+        Load(k.flops * (share(k) if share else 1.0), k.read + k.written, k.dtype, k.name)
+        for k in trace.kernels
+    )
 
 
 def read_bytes(graph: Graph, dtype: str, batch: int = 1) -> float:

@@ -92,8 +92,8 @@ class ImportRules(Struct, frozen=True):
 
     defaults: Annotated[
         dict[str, Any],
-        "What the hub's library takes for a field that is left out or null, an expression of "
-        "params. A field that is not in `config` must have this value.",
+        "What the hub's library takes for a field that is left out, an expression of params; for null too, "
+        "unless it is `true`, a word or a number but 0. A field not in `config` must have this value.",
     ] = {}
     ignore: Annotated[
         tuple[str, ...],

@@ -130,7 +130,7 @@ def attention(rule: str | None, **names: int) -> Attention:
     return Attention(n.num(1), mask, n.num(0), (), numbers, None, n.num(0))
 
 
-DISTANCES = st.recursive(
+OF_DISTANCE = st.recursive(
     st.sampled_from(["k <= q", "q - k < w", "abs(q - k) <= w // 2", "abs(q - k) > 2", "k != q", "k < q + 3"])
     | st.just("2 * q - 2 * k <= 3 * w"),
     lambda inner: (
@@ -141,7 +141,7 @@ DISTANCES = st.recursive(
 
 
 @settings(max_examples=100, deadline=None)
-@given(rule=DISTANCES, more=LENGTHS, later=LENGTHS, fixed=st.integers(0, 9))
+@given(rule=OF_DISTANCE, more=LENGTHS, later=LENGTHS, fixed=st.integers(0, 9))
 def test_windows_in_symbols_are_those_of_the_list(rule: str, more: int, later: int, fixed: int):
     """Both lengths symbols, or only one of them; from exactly the length on that is said."""
     found = windowed(parse(rule), 1, poly.symbol("past"), NUMBERS)

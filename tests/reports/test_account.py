@@ -89,11 +89,13 @@ def test_selective_checkpointing_keeps_no_scores():
     sizes = {"B": 2, "S": 24}
     whole, some = (account("gpt2", sizes, TINY, checkpoint=c, **asked) for c in ("none", "selective"))
     pairs = 2 * 2 * 4 * 24 * 24  # layers, batch, heads, queries, keys
-    assert some.dropped == pairs * (4 + 1 + 2)  # softmax in fp32, mask of dropout, weights in bf16
-    assert whole.dropped == 0
-    assert whole.training_peak - some.training_peak == some.dropped
-    fused = account("gpt2", sizes, TINY, checkpoint="selective", precision="bf16")
-    assert fused.dropped == 0
+    scores = pairs * (4 + 1 + 2)  # softmax in fp32, mask of dropout, weights in bf16
+    assert whole.training.activations - some.training.activations == scores
+    assert some.training_peak < whole.training_peak
+    assert some.training_step.flops > whole.training_step.flops
+    asked = {"attention": "sdpa", "precision": "bf16"}
+    fused, plain = (account("gpt2", sizes, TINY, checkpoint=c, **asked) for c in ("selective", "none"))
+    assert fused.training_step == plain.training_step
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

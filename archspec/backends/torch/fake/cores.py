@@ -66,6 +66,7 @@ def _checkpointed(function: ast.FunctionDef, first: int, last: int) -> list[ast.
     name = next(word for n in count() if (word := f"core_{n}") not in taken)
     before = {x.arg for x in ast.walk(function.args) if isinstance(x, ast.arg)} - {"self"}
     before |= set(_written([*body[:first], *outside]))
+    before -= set(_written(inside))
     read = (x.id for each in (*inside, product) for x in ast.walk(each) if isinstance(x, ast.Name))
     operands = [word for word in dict.fromkeys(read) if word in before]
     words = ", ".join(operands)

@@ -43,12 +43,18 @@ def made(
     """
     run, shape = current(), tuple(shape)
     strides = layout.contiguous(shape) if strides is None else strides
+    learns = (
+        differentiable and run.grad and dtype.is_floating_point and any(x.requires_grad for x in operands)
+    )
+    if run.enough is not None:
+        operands_saved = len(saves) if learns and not any(x is None for _, x in saves) else 0
+        run.counting = run.counting and run.packed + operands_saved < run.enough
     storage = Storage(math.prod(shape) * dtype.itemsize, "activation", run if run.counting else None, name)
     out = Tensor(shape, strides, dtype, storage)
     if run.counting:
         ran(run, name, operands, out, flops, read)
     before, run.flops = run.flops, run.flops + flops
-    if differentiable and run.grad and dtype.is_floating_point and any(x.requires_grad for x in operands):
+    if learns:
         remember(out, name, operands, saves, backward, detail)
         if saves:  # operands are saved before it runs, a result after
             run.needed = run.flops if any(x is None for _, x in saves) else before

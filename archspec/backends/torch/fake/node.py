@@ -69,6 +69,7 @@ def noted(
 ) -> Node:  # fmt: skip
     """The node of an operation that runs now."""
     run.nodes += 1
+    run.packed += len(saved)
     kept = [Kept(reason, x.storage, x.shape, x.dtype) for reason, x in saved]
     return Node(name, run.place, run.nodes, [operand(x) for x in operands], kept, flops, detail)
 

@@ -48,10 +48,11 @@ class Run:
     `copies` the parameters that were. `place` is the path of the running module. `picked`: a number that only
     data gives, such as the tokens of a row that look everywhere. `assumed`: whether it was asked for, or an
     even spread of what experts get. Of `every` so many layers one keeps its inputs alone. `flops` so far, and
-    `needed` up to the last tensor that was saved. `nodes`: how many operations have gradients. `alive`: what
-    is, if that is asked for; `composed`: what was when `live` first came to `top`. `alike`: what calls of
-    layers did, by what tells them apart, if they may be done again without running them (None for a call that
-    cannot); `kinds` of modules.
+    `needed` up to the last tensor that was saved. `nodes`: how many operations have gradients. `packed`: how
+    many tensors were saved; at `enough` of them a checkpoint that runs again stops, and no more is counted.
+    `alive`: what is, if that is asked for; `composed`: what was when `live` first came to `top`. `alike`:
+    what calls of layers did, by what tells them apart, if they may be done again without running them (None
+    for a call that cannot); `kinds` of modules.
     """
 
     device: str = "cpu"
@@ -70,6 +71,8 @@ class Run:
     flops: int = 0
     needed: int = 0
     nodes: int = 0
+    packed: int = 0
+    enough: int | None = None
     assumed: bool = False
     copies: dict[Storage, Tensor] = field(default_factory=dict["Storage", "Tensor"])
     top: int = 0

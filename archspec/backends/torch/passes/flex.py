@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from msgspec import structs
-
 from archspec.backends.torch.choice import Pick
 from archspec.backends.torch.dialect import AttendByFlex, FlexMask, FlexScore
 from archspec.backends.torch.mask_rules import may_be_absent
 from archspec.backends.torch.passes.attention import fresh, mask_of, placed, read_of, score_of
 from archspec.backends.torch.walk import map_regions
-from archspec.ir.graph import Apply, Node, Region
+from archspec.dims.expr import Expr
+from archspec.ir.graph import Apply, Node, Region, Value
 from archspec.ir.ops.attention import Attention
 
 
@@ -39,13 +38,24 @@ def _expand(node: Apply, op: Attention, taken: set[str]) -> list[Node]:
     nodes: list[Node] = []
     mask = score = None
     if op.mask is not None:
-        kind = FlexMask(**dict(mask_of(op, op.mask, q, k).attributes()))
-        kind = structs.replace(kind, queries=q.type.shape[2])  # a block mask is made for their number
+        kind = _flex_mask(op, op.mask, q, k)
         read = read_of(op, operands, kind.operands)
         absent = may_be_absent(kind, read)
         mask = placed(kind, read, fresh("mask", taken), node, nodes, optional=absent)
     if op.score is not None:
-        kind = FlexScore(**dict(score_of(op, op.score, q, k).attributes()))
-        score = placed(kind, read_of(op, operands, kind.operands), fresh("score_mod", taken), node, nodes)
+        change = _flex_score(op, op.score, q, k)
+        read = read_of(op, operands, change.operands)
+        score = placed(change, read, fresh("score_mod", taken), node, nodes)
     attend = AttendByFlex(op.scale, op.softcap, op.dropout)
     return [*nodes, Apply(attend, (q, k, v, mask, score, bias, sinks), node.outputs, node.span)]
+
+
+def _flex_mask(op: Attention, rule: Expr, q: Value, k: Value) -> FlexMask:
+    """The mask, which is made for a number of queries even where it does not look at them."""
+    x = mask_of(op, rule, q, k)
+    return FlexMask(x.rule, x.start, q.type.shape[2], x.keys, x.operands, x.names, implied=False)
+
+
+def _flex_score(op: Attention, rule: Expr, q: Value, k: Value) -> FlexScore:
+    x = score_of(op, rule, q, k)
+    return FlexScore(x.rule, x.start, x.batch, x.heads, x.queries, x.keys, x.operands, x.names)

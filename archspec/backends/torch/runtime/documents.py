@@ -131,17 +131,22 @@ def document_attention(
     if not isinstance(mask, Documents):
         return F.scaled_dot_product_attention(q, k, v, mask, is_causal=is_causal, **options)
     size = len(q) // len(mask.rows)
+    rows = zip(mask.rows, *(torch.split(x, size) for x in (q, k, v)), strict=True)
+    return torch.cat([row_attention(parts, *row, **options) for parts, *row in rows]).transpose(1, 2)
+
+
+def row_attention(parts: list[Part], q: Tensor, k: Tensor, v: Tensor, **options: Any) -> Tensor:
+    """The results of one part after another: [B, Q, H, E]."""
+    keys = [part.keys for part in parts]
+    some = torch.split(q, [part.queries for part in parts], dim=2)
+    pieces = zip(parts, some, torch.split(k, keys, dim=2), torch.split(v, keys, dim=2), strict=True)
     done: list[Tensor] = []
-    for parts, *row in zip(mask.rows, *(x.split(size) for x in (q, k, v)), strict=True):
-        counts = [part.queries for part in parts], *[[part.keys for part in parts]] * 2
-        pieces = (x.split(count, dim=2) for x, count in zip(row, counts, strict=True))
-        few = [
-            F.scaled_dot_product_attention(*x, part.mask, is_causal=part.causal, **options).transpose(1, 2)
-            for part, *x in zip(parts, *pieces, strict=True)
-            if part.queries
-        ]
-        done.append(torch.cat(few, dim=1))
-    return torch.cat(done).transpose(1, 2)
+    for part, queries, near, values in pieces:
+        if part.queries:
+            given = queries, near, values, part.mask
+            y = F.scaled_dot_product_attention(*given, is_causal=part.causal, **options)
+            done.append(y.transpose(1, 2))
+    return torch.cat(done, dim=1)
 
 
 def split_attention(

@@ -117,7 +117,8 @@ def windows_over(
 
     One block where that is about all keys, or where the graph must hold for any length.
     """
-    few = 8 if picked is not None and picked.device.type == "cpu" else 4  # else halves do, see `steps`
+    one_by_one = picked is not None and picked.device.type == "cpu" and not torch.is_grad_enabled()
+    few = 8 if one_by_one else 4  # else halves do, see `steps`, or all keys of all blocks are copied
     size = min(queries, -(-(before + after) // (64 * few)) * 64 or 64)
     fixed = torch.compiler.is_compiling() if picked is not None else torch.compiler.is_exporting()
     if fixed or before + size + after >= keys:

@@ -64,16 +64,27 @@ def checkpoint(
     run, tensors = current(), [x for x in operands if isinstance(x, Tensor)]
     if not run.grad:
         return step(*operands)
-    before, (results, _) = run.flops, _inside(step, operands)
+    packed, before, (results, _) = run.packed, run.flops, _inside(step, operands)
     differentiable = [out for out in found(results) if out.node is not None]
     flops = run.needed - before + sum(node.flops for node in reached(differentiable))
     if differentiable:
         kept = [("operand", x) for x in tensors]
         node = remember(differentiable[0], "checkpoint", tensors, kept, flops)
-        node.again = partial(_inside, step, [_leaf(x) if isinstance(x, Tensor) else x for x in operands])
+        inner = [_leaf(x) if isinstance(x, Tensor) else x for x in operands]
+        node.again = partial(_until, run.packed - packed - len(kept), step, inner)
         for slot, out in enumerate(differentiable):
             out.node, out.slot = node, slot
     return results
+
+
+def _until(count: int, step: Callable[..., Any], operands: Any) -> tuple[Any, list[Tensor]]:
+    """Once more, until as many tensors are saved as were: what comes after is not computed."""
+    run = current()
+    before, run.enough = (run.counting, run.enough), run.packed + count
+    try:
+        return _inside(step, operands)
+    finally:
+        run.counting, run.enough = before
 
 
 def _inside(step: Callable[..., Any], operands: Any) -> tuple[Any, list[Tensor]]:

@@ -31,9 +31,7 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def gradients(
-    node: Node, grads: Mapping[int, Tensor], operands: Sequence[Tensor]
-) -> Sequence[Tensor | None]:
+def gradients(node: Node, grads: Mapping[int, Tensor], operands: Sequence[Tensor]) -> Sequence[Tensor | None]:
     """The gradients of an operation's operands, from those of its results; None where nobody wants one."""
     if isinstance(node.detail, Custom):
         return node.detail.gradients(grads)
