@@ -62,7 +62,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str) -> tu
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="A number that only data gives, such as the documents in a text, or its tokens that look everywhere.",
+    help="A number that only data gives: documents in a text, or its tokens that look everywhere.",
 )
 @click.option(
     "--device", metavar="NAME", help="Time and money on this device: h100, a100-80gb, or a YAML file."

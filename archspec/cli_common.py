@@ -197,7 +197,7 @@ def attention_option(command: Command) -> Command:
         type=click.Choice(_ATTENTION),
         default="sdpa",
         show_default=True,
-        help="PyTorch's fused attention, step by step, FlexAttention, Triton kernels, or what suits each layer.",
+        help="PyTorch's fused attention, eager, FlexAttention, Triton kernels, or what suits each layer.",
     )(command)
 
 

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["TRITON_INTERPRET"] = "1"  # generated kernels run on CPUs; it has to be set before triton is imported
+os.environ["TRITON_INTERPRET"] = (
+    "1"  # generated kernels run on CPUs; it has to be set before triton is imported
+)
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a worker, before anything imports torch
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -19,7 +19,7 @@ FAMILIES = (
     "|phi[0-9]|qwen[0-9]*|roberta|swin|t5|unet|vit|whisper"
 )
 FAMILY = re.compile(rf"\b({FAMILIES})\b", re.IGNORECASE)
-CODE = re.compile(r'"([A-Z]\d{3})"')
+CODE = re.compile(r'"([A-Z]\d{3})[":]')
 CODE_HEADING = re.compile(r"^#+ ([A-Z]\d{3})\b", re.MULTILINE)
 MACHINE_PATH = re.compile(r"/(work|farm|root|home)/")
 

@@ -6,7 +6,7 @@ from torch.nn.attention.flex_attention import flex_attention
 from tests.parity.catalog import ALL, Model
 from tests.parity.conftest import Rigs
 
-# One for each kind of what it is handed: padding, windows and marks, a cap, a table, sinks, slopes, parts, latents.
+# One for each kind of what it is handed: padding, windows, a cap, a table, sinks, slopes, parts, latents.
 CALLED = ("bert", "longformer", "gemma2", "t5", "gpt_oss", "bloom", "swin", "deepseek_v3")
 CALLING = [pytest.param(model, id=model.name) for model in ALL if model.name in CALLED]
 

@@ -12,11 +12,12 @@ from archspec import api
 from archspec.backends.torch.fake.trace import Decoding, Inputs, Mode, Subject
 from archspec.measuring.measure import LiveBytes, key_of
 from tests.backends.torch.fake.subjects import GLOBAL
+from tests.backends.torch.fake.test_library import EVEN
 from tests.parity.catalog import ALL, Decode, Model
 from tests.parity.draw import draw
 
 # Which experts a token gets only data says: see test_library.
-DECODERS = [model for model in ALL if model.decode and model.spec not in ("switch", "mixtral")]
+DECODERS = [model for model in ALL if model.decode and model.spec != "switch"]
 
 
 def step(given: dict[str, Tensor], decode: Decode, start: int, end: int) -> dict[str, Tensor]:
@@ -59,7 +60,9 @@ def test_a_step(model: Model, attention: str):
     first, then = step(given, model.decode, 0, length - 1), step(given, model.decode, length - 1, length)
     subject = Subject(module.source, model.name)
     found = subject.decode(shapes(first), shapes(then), length + 3, Mode(picked=GLOBAL))
-    assert (found.peak, found.cache, counted(found)) == measured(module, first, then, length + 3)
+    peak, cache, flops = measured(module, first, then, length + 3)
+    assert (found.cache, counted(found)) == (cache, flops)
+    assert found.peak == peak or (model.spec in EVEN and 0.8 < found.peak / peak < 1.25)
 
 
 def counted(found: Decoding) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archspec.backends.torch.fake import dtypes
 from archspec.backends.torch.fake.functions.copies import cast
 from archspec.backends.torch.fake.functions.join import flip
 from archspec.backends.torch.fake.functions.pointwise import (
@@ -17,7 +18,8 @@ from archspec.backends.torch.fake.functions.pointwise import (
     sin,
     where,
 )
-from archspec.backends.torch.fake.functions.reduce import cumsum, mean
+from archspec.backends.torch.fake.functions.reduce import cumsum, mean, sum_
+from archspec.backends.torch.fake.functions.views import reshape
 from archspec.backends.torch.fake.gradients.rules import rule
 from archspec.backends.torch.fake.node import Node
 from archspec.backends.torch.fake.tensor import Tensor
@@ -118,6 +120,15 @@ def _var(node: Node, grad: Tensor, operands: Sequence[Tensor]) -> list[Tensor | 
     x = operands[0]
     scaled = mul(spread(grad, x, node.detail), 2.0)
     return [mul(scaled, elementwise("sub", (x, mean(x, sorted(node.detail), True))))]
+
+
+@rule("amax")
+def _amax(node: Node, grad: Tensor, operands: Sequence[Tensor]) -> list[Tensor | None]:
+    """Shared by all places of the largest. Source: `scale_grad_by_count`."""
+    x = operands[0]
+    largest = elementwise("eq", (x, x), dtype=dtypes.bool_)
+    count = sum_(largest, sorted(node.detail), True)
+    return [mul(div(reshape(grad, count.shape), count), largest)]
 
 
 def spread(grad: Tensor, x: Tensor, axes: frozenset[int]) -> Tensor:

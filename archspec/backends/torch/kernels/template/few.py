@@ -42,7 +42,19 @@ def decoded(
         start, queries, keys, heads, heads // groups, scale, **size, SHARES=n,
     )  # fmt: skip
     combine[(queries * batch * heads,)](
-        parts, peaks, totals, out, lse, sinks, *out.stride()[:3], queries, heads, heads // groups,
-        W=size["W"], WP=size["WP"], M=M, SHARES=n,
+        parts,
+        peaks,
+        totals,
+        out,
+        lse,
+        sinks,
+        *out.stride()[:3],
+        queries,
+        heads,
+        heads // groups,
+        W=size["W"],
+        WP=size["WP"],
+        M=M,
+        SHARES=n,
     )
     return out, lse

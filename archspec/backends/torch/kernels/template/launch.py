@@ -152,9 +152,7 @@ def attention_forward(
 
 
 @attention_forward.register_fake
-def _(
-    q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int, scale: float
-) -> tuple[Tensor, Tensor]:
+def _(q: Tensor, k: Tensor, v: Tensor, PARAMETERS, start: int, scale: float) -> tuple[Tensor, Tensor]:
     batch, heads, queries, _ = q.shape
     out = v.new_empty(batch, queries, heads, v.shape[3]).transpose(1, 2)
     return out, q.new_empty(batch, heads, queries, dtype=torch.float32)
@@ -267,8 +265,14 @@ def drawn(q: Tensor, rate: float) -> Tensor:
 
 
 def attention(
-    q: Tensor, k: Tensor, v: Tensor, SIGNATURE, *, dropout_p: float = 0.0,
-    start: int = 0, scale: float | None = None,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    SIGNATURE,
+    *,
+    dropout_p: float = 0.0,
+    start: int = 0,
+    scale: float | None = None,
 ) -> Tensor:
     """DOCUMENTATION"""
     if torch.is_autocast_enabled(q.device.type):

@@ -44,9 +44,7 @@ def tile_rows(
 
 
 @triton.jit
-def write_rows(
-    x, value, first, stride, length, E: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr
-):
+def write_rows(x, value, first, stride, length, E: tl.constexpr, ROWS: tl.constexpr, WIDTH: tl.constexpr):
     """Puts [ROWS, WIDTH] into rows from `first` on of a matrix [length, E], without what lies beyond."""
     row = tl.arange(0, ROWS)[:, None]
     column = tl.arange(0, WIDTH)[None, :]
