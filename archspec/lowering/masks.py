@@ -124,5 +124,8 @@ class _Reader(Terms):
     def index(self, item: Expr) -> Expr:
         if isinstance(item, Name) and item.id in INDICES:
             return Name(item.id)
-        message = f"a mask looks tensors up at b, h, q or k, not at '{write(item)}'"
-        raise EvalError("N007", message, item, "compute a tensor for each row or head first")
+        if {"b", "h"} & set(names(item)) or not {"q", "k"} & set(names(item)):
+            where = "b, h, q, k and numbers of q and k"
+            message = f"a mask looks tensors up at {where}, not at '{write(item)}'"
+            raise EvalError("N007", message, item, "compute a tensor for each row or head first")
+        return self.term(item)

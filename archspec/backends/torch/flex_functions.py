@@ -138,8 +138,6 @@ class _Elements(Terms, frozen=True):
 
     def lookup(self, expr: Index) -> str:
         assert isinstance(expr.base, Name)
-        if not all(item in _PLACES for item in expr.items):
-            raise self.refused(expr)
         sizes = self.types[expr.base.id].shape
         items = (self._element(item, size) for item, size in zip(expr.items, sizes, strict=True))
         return f"{self.words[expr.base.id]}[{', '.join(items)}]"
@@ -147,7 +145,9 @@ class _Elements(Terms, frozen=True):
     def _element(self, item: Expr, size: Num) -> str:
         """A place; of one that counts these queries alone, from the first of them on."""
         own = item == Name("q") and self.start and n.same(size, self.queries)
-        return "q - start" if own else "0" if size.value == 1 else write(item)
+        if own or size.value == 1:
+            return "q - start" if own else "0"
+        return write(item) if item in _PLACES else self.number(item)
 
 
 class _ScoreElements(ScoreTerms, frozen=True):

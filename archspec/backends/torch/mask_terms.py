@@ -28,9 +28,9 @@ def lookups(rule: Expr) -> tuple[Index, ...]:
 
 
 def bare(term: Expr) -> set[str]:
-    """Positions that a term computes with, apart from looking tensors up."""
+    """Positions that a term computes with, apart from looking tensors up at them."""
     if isinstance(term, Index):
-        return set()
+        return {word for item in term.items if not isinstance(item, Name) for word in bare(item)}
     if isinstance(term, Name):
         return {term.id} & set(PLACES)
     return {word for child in children(term) for word in bare(child)}
@@ -96,6 +96,8 @@ class Terms(Struct, frozen=True):
 
     def lookup(self, expr: Index) -> str:
         """`t[b, k]` as `t[:, None, None, :]`: the tensor's axes where the scores have them."""
+        if any(not isinstance(item, Name) for item in expr.items):
+            return self._computed(expr)
         places = [next(names(item), "") for item in expr.items]
         ordered = sorted({place for place in places if place in PLACES}, key=PLACES.index)
         if places != ordered or not isinstance(expr.base, Name):
@@ -109,6 +111,13 @@ class Terms(Struct, frozen=True):
         if self.blocks:
             return f"at({base}, {places[1]})"
         return base if set(index) == {":"} else f"{base}[{', '.join(index)}]"
+
+    def _computed(self, expr: Index) -> str:
+        """`block[q // size, k // size]`: an element at each pair, [Q, K]."""
+        read = {word for item in expr.items for word in names(item)}
+        if {"b", "h"} & read or self.blocks or not isinstance(expr.base, Name):
+            raise self.refused(expr)
+        return f"{self.words[expr.base.id]}[{', '.join(self.number(item) for item in expr.items)}]"
 
     def _part(self, place: str, size: Num) -> str:
         """The axis; where it goes over the whole sequence, the queries' part of it."""
