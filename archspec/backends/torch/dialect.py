@@ -53,6 +53,8 @@ class Mask(Op, frozen=True):
 class FlexMask(Mask, frozen=True):
     """A mask as FlexAttention takes it: a condition at a pair, and which blocks of pairs it lets through."""
 
+    dialect: ClassVar = "torch"
+
 
 class Score(Op, frozen=True):
     """What a rule adds to the scores: [B, H, Q, K], from the first axis that it looks at, or from Q on.
@@ -86,6 +88,8 @@ class Score(Op, frozen=True):
 
 class FlexScore(Score, frozen=True):
     """The same as FlexAttention takes it: a function of a score and its place."""
+
+    dialect: ClassVar = "torch"
 
     def infer(self, *operands: TensorType) -> tuple[TensorType, ...]:
         return (TensorType("float32", ()),)
