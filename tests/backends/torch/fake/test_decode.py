@@ -62,7 +62,7 @@ def test_a_step(model: Model, attention: str):
     found = subject.decode(shapes(first), shapes(then), length + 3, Mode(picked=GLOBAL))
     peak, cache, flops = measured(module, first, then, length + 3)
     assert (found.cache, counted(found)) == (cache, flops)
-    assert found.peak == peak or (model.spec in EVEN and 0.8 < found.peak / peak < 1.25)
+    assert found.peak == peak or (model.spec in EVEN and 0.5 < found.peak / peak < 2)
 
 
 def counted(found: Decoding) -> int:
