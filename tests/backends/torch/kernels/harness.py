@@ -39,7 +39,9 @@ def poisoned() -> Generator[None]:
 
 @lru_cache(maxsize=256)
 def _loaded(file: KernelFile) -> ModuleType:
-    return module_from_source(file.text, file.name)
+    """Under a name of its own: models load the file too, and of two operations of a name torch drops one."""
+    name = f"{file.name}_held"
+    return module_from_source(file.text.replace(file.name, name), name)
 
 
 def loaded(file: KernelFile, M: int, N: int) -> Any:
