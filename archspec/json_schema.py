@@ -14,6 +14,7 @@ from archspec.components import loss as losses
 from archspec.dims.num import Num
 from archspec.spec.json_models import pydantic_model
 from archspec.spec.models import Document, Part
+from archspec.spec.tree import SCOPES
 from archspec.weights.form import described
 from archspec.weights.rules import WeightRules
 
@@ -27,7 +28,8 @@ _TENSOR: Schema = {
 _WHEN: Schema = {"type": ["string", "boolean"], "description": "Whether the step exists, by params."}
 _NUMBER: Schema = {"type": ["integer", "string"], "description": "A whole number, or an expression."}
 _COMMON: Schema = {"in": _TENSOR, "when": _WHEN}
-_SCOPES = ("op", "residual", "parallel", "repeat", "experts", "each", "branch", "push", "call", "body")
+_RECUR: Schema = {"recur": {"type": "object"}, "over": {"type": "object"}, "axis": _NUMBER}
+_SCOPES = ("op", *SCOPES, "body")
 
 
 def schema() -> Schema:
@@ -151,6 +153,7 @@ def _values() -> list[Schema]:
             "properties": {"each": any_keys, "body": _body(), **_COMMON},
             "required": ["each", "body"],
         },
+        _object({**_RECUR, "body": _body(), **_COMMON}, "recur", "body"),
     ]
 
 

@@ -33,7 +33,7 @@ def load(
 
     A text among `overrides` is read as YAML, as behind `--set`; quote it twice to mean a string of words.
     Raises SpecError with all findings: S901 no such name, Y001 to Y019 for the text, P001 to P011 for
-    `extends` and `patch`, S001 to S016 for the outline and the steps. Such a document is lowered as far as it
+    `extends` and `patch`, S001 to S017 for the outline and the steps. Such a document is lowered as far as it
     goes, so that what is wrong with its meaning is said in the same breath.
     """
     path = nearby(_file(spec))

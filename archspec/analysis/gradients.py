@@ -70,12 +70,23 @@ class Gradients:
                 return flags  # each result is what its own operand was, and what came before
             return (any(flags) and not isinstance(node.op, StopGradient),) * len(node.outputs)
         if isinstance(node, Call):
-            return self.results(node.region, flags)
+            return self.results(node.region, self.positions(node, flags)[-1])
         if node.rows is not None:
             each = [self.results(variant, flags) for variant in node.variants]
             return tuple(any(column) for column in zip(*each, strict=True))
         *_, last = self.layers(node, flags)
         return self.results(node.variants[node.schedule[-1]], last) if node.schedule else last[: node.own]
+
+    def positions(self, node: Call, flags: Flags) -> list[Flags]:
+        """What a region is given at the first positions that it runs along; all behind are as the last."""
+        out: list[Flags] = [flags]
+        while node.along is not None:
+            carried = self.results(node.region, out[-1])[: node.along.carried]
+            following = (*carried, *flags[node.along.carried :])
+            if following in out:
+                break
+            out.append(following)
+        return out
 
     def layers(self, node: Repeat, flags: Flags) -> list[Flags]:
         """What each layer of a repeat is given."""

@@ -44,10 +44,12 @@ class Line(Struct, frozen=True):
         costs = (cost.each(change) for cost in (self.forward, self.backward, self.again))
         return Line(self.path, self.kind, self.runs, *costs)
 
-    def times(self, count: int) -> Line:
+    def times(self, count: Size) -> Line:
+        """All of `count` such; a count that is a symbol leaves `runs` as it is."""
         if count == 1:
             return self
-        return replace(self.each(lambda size: poly.mul(size, count)), runs=self.runs * count)
+        runs = self.runs * count if isinstance(count, int) else self.runs
+        return replace(self.each(lambda size: poly.mul(size, count)), runs=runs)
 
 
 class Trace(Struct, frozen=True):

@@ -13,10 +13,12 @@ from msgspec.structs import replace
 from archspec.analysis.cost import NOTHING, priced
 from archspec.analysis.gradients import Flags, Gradients, keeps, taken
 from archspec.analysis.lines import Line, Trace, in_order, less, merged
+from archspec.analysis.recurring import recurring
 from archspec.analysis.routing import routing
 from archspec.analysis.sizes import Sizes
 from archspec.dims import poly
 from archspec.dims.poly import Size
+from archspec.ir.along import Along
 from archspec.ir.graph import Apply, Call, Node, Region, Repeat
 from archspec.ir.ops.attention import Attention
 from archspec.ir.ops.state import Hold, Keep
@@ -84,10 +86,19 @@ class Tracer:
             return self._apply(node, given, live)
         wanted = (True,) * len(node.outputs)
         if isinstance(node, Call):
+            if node.along is not None:
+                return self._along(node, node.along, given, live, inside)
             return self.region(node.region, given, live, wanted, inside).at(node.region.name)
         if node.rows is not None:
             return self._experts(node, region, given, live)
         return self._repeat(node, given, live, inside)
+
+    def _along(self, node: Call, along: Along, given: Flags, live: Flags, inside: bool) -> Trace:
+        wanted = (True,) * len(node.outputs)
+        return recurring(
+            node.region.name, along, self.sizes.size(node.runs), self.gradients.positions(node, given), live,
+            lambda flags, lives: self.region(node.region, flags, lives, wanted, inside),
+        )  # fmt: skip
 
     def _apply(self, node: Apply, given: Flags, live: Flags) -> Trace:
         flows = any(live)

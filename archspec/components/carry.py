@@ -17,10 +17,10 @@ ZERO, ONE = n.num(0), n.num(1)
 BEFORE_ALL = {"sum": ZERO, "prod": ONE, "max": n.num(-3.0e38)}
 
 
-def recall(at: Place, initial: Handle) -> tuple[str, Handle]:
+def recall(at: Place, initial: Handle, name: str = "before") -> tuple[str, Handle]:
     """A new state that starts as `initial`: its name, and what is in it."""
     state = at.builder.state(Recall.kind, (initial.type,))
-    return state, at.builder.apply(Recall(state), initial, name="before")
+    return state, at.builder.apply(Recall(state), initial, name=name)
 
 
 def keep(at: Place, state: str, x: Handle, tokens: Num) -> None:

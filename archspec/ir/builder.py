@@ -10,6 +10,7 @@ from typing import TypeAlias
 from archspec.dims.num import Num, outward
 from archspec.dims.num import Value as Setting
 from archspec.errors import Span
+from archspec.ir.along import Along
 from archspec.ir.graph import Apply, Call, Init, Node, Param, Region, Repeat, State, Value
 from archspec.ir.op import Op
 from archspec.ir.types import Shape, TensorType, require
@@ -154,21 +155,27 @@ class Builder:
             self._captured.setdefault(outer, inner)
         return inner
 
-    def finish(self, child: Builder, outputs: Sequence[Handle], *, label: str | Sequence[str]) -> Results:
+    def finish(
+        self,
+        child: Builder,
+        outputs: Sequence[Handle],
+        *,
+        label: str | Sequence[str],
+        along: Along | None = None,
+    ) -> Results:
         """Close a child region and call it from here. A region of that name that stood before is shared.
 
-        `label`: what the results are called, all alike or each.
+        `label`: what the results are called, all alike or each. `along`: it runs at each position of an axis.
         """
         region = child.region(outputs)
         shared = region.name in self.children
         self.children.setdefault(region.name, region)
         given = tuple(self.here(g) for g in child.given)
         labels = [label] * len(outputs) if isinstance(label, str) else label
-        results = tuple(
-            Value(self.unique(hint), outward_type(o.type, child.bindings))
-            for hint, o in zip(labels, region.outputs, strict=True)
-        )
-        self.nodes.append(Call(region, given, results, shared, self.span))
+        types = [outward_type(o.type, child.bindings) for o in region.outputs]
+        types = along.outside([v.type for v in given], types) if along else types
+        results = tuple(Value(self.unique(hint), t) for hint, t in zip(labels, types, strict=True))
+        self.nodes.append(Call(region, given, results, shared, self.span, along))
         return tuple(Handle(v, self) for v in results)
 
     def repeat(

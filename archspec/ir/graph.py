@@ -1,8 +1,8 @@
 """The graph: values, nodes, regions, and what a whole model is.
 
 A `Region` is a module: it owns parameters and state, sees only its inputs, and holds nodes. A node
-places an operation (`Apply`), another region (`Call`), or a region run over a carried value several
-times (`Repeat`). Everything is immutable; equality is structural.
+places an operation (`Apply`), another region (`Call`), be it at each position of an axis (`Along`), or a
+region run over a carried value several times (`Repeat`). Everything is immutable; equality is structural.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from archspec.dims.num import Num
+from archspec.dims.num import Num, num
 from archspec.dims.num import Value as Setting
 from archspec.errors import Span
+from archspec.ir.along import Along
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType
 
@@ -87,17 +88,31 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run of a region. `shared`: a region of this name was called before, and its parameters are used."""
+    """One run of a region, or with `along` one for each position of an axis, all with its parameters.
+
+    `shared`: a region of this name was called before, and its parameters are used.
+    """
 
     region: Region
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     shared: bool = False
     span: Span | None = field(default=None, compare=False)
+    along: Along | None = None
 
     @property
     def regions(self) -> tuple[Region, ...]:
         return (self.region,)
+
+    @property
+    def own(self) -> int:
+        """How many of the first inputs are another value in each run: none, where there is one run."""
+        return self.along.own if self.along else 0
+
+    @property
+    def runs(self) -> Num:
+        """How often the region runs."""
+        return self.inputs[self.along.carried].type.shape[self.along.axis] if self.along else num(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ One line a statement; what belongs to a line stands below it, two spaces in:
 
 A number is its writing; where the names in scope do not make that its value, `writing = value`. An attribute
 that is null where it is not given is left out.
-A call without a body runs the region that stands under an earlier call of that name. A `feed` belongs to the
-loss above it. Where a use of a value differs from its definition, or there is none, its type is written with
-the use. Spans are left out.
+A call without a body runs the region that stands under an earlier call of that name. `recur` is a call at
+each position of an axis: so many inputs are carried, the next ones cut. A `feed` belongs to the loss above
+it. Where a use of a value differs from its definition, or there is none, its type is written with the use.
+Spans are left out.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ class _Body:
         if isinstance(node, Apply):
             text, below = f"{node.op.name}({given}){self.attributes(node.op)}", []
         elif isinstance(node, Call):
-            text, below = f"call {_shared(node)}{_title(node.region)}({given})", self.body(node.region)
+            text, below = f"{_run(node)}{_title(node.region)}({given})", self.body(node.region)
         else:
             text = f"{_loop(node)}({given}) times {self.number(node.count)}"
             below = self.layers(node)
@@ -215,6 +216,14 @@ def _value(number: Num) -> str:
 
 def _reference(value: Value) -> str:
     return f"%{atom(value.name)}{'?' if value.optional else ''}"
+
+
+def _run(node: Call) -> str:
+    """`call shared `; `recur axis 1 carry 2 cut 1 `, where the region runs at each position of an axis."""
+    along = node.along
+    if along is None:
+        return f"call {_shared(node)}"
+    return f"recur axis {along.axis} carry {along.carried} cut {along.cut} {_shared(node)}"
 
 
 def _shared(node: Call | Repeat) -> str:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from archspec.dims.num import Value as Setting
 from archspec.errors import Source
+from archspec.ir.along import Along
 from archspec.ir.graph import Apply, Call, Graph, Init, Loss, Node, Param, Region, Repeat, State, Value
 from archspec.ir.scope import Scope
 from archspec.ir.text_scan import Line, Scanner, Statements, outline
@@ -159,12 +160,13 @@ class _Body:
         start, word = scan.at, scan.atom("an operation")
         if scan.accept("("):
             return self.apply(scan, names, word, start)
-        if word not in ("call", "repeat", "experts"):
-            problem = f"expected 'call', 'repeat', 'experts' or an operation, not '{word}'"
+        if word not in ("call", "recur", "repeat", "experts"):
+            problem = f"expected 'call', 'recur', 'repeat', 'experts' or an operation, not '{word}'"
             scan.line.fail("I001", problem, start, len(word))
+        if word in ("call", "recur"):
+            return self.call(scan, names, _along(scan) if word == "recur" else None)
         rows = scan.atom("the name of a size") if word == "experts" else None
-        shared = rows is None and scan.keyword("shared")
-        return self.call(scan, names, shared) if word == "call" else self.repeat(scan, names, shared, rows)
+        return self.repeat(scan, names, rows is None and scan.keyword("shared"), rows)
 
     def results(self, scan: Scanner, names: tuple[_Reference, ...]) -> Results:
         """The types after the colon, one for each name."""
@@ -181,11 +183,11 @@ class _Body:
         Statements(scan.line, scan.line.below).expect_end()
         return Apply(op, inputs, self.results(scan, names))
 
-    def call(self, scan: Scanner, names: tuple[_Reference, ...], shared: bool) -> Call:
-        title = _title(scan)
+    def call(self, scan: Scanner, names: tuple[_Reference, ...], along: Along | None) -> Call:
+        shared, title = scan.keyword("shared"), _title(scan)
         inputs = self.inputs(scan)
         outputs = self.results(scan, names)
-        return Call(self.called(scan, title), inputs, outputs, shared)
+        return Call(self.called(scan, title), inputs, outputs, shared, along=along)
 
     def inputs(self, scan: Scanner) -> Results:
         scan.expect("(")
@@ -211,6 +213,15 @@ class _Body:
         variants = below.each(("variant",), lambda line: _body(line, scope).region, below=True)
         below.expect_end()
         return Repeat(name, variants, schedule, count, inputs, outputs, shared, rows=rows)
+
+
+def _along(scan: Scanner) -> Along:
+    """`axis 1 carry 2 cut 1`."""
+    numbers: list[int] = []
+    for word in ("axis", "carry", "cut"):
+        scan.expect(word)
+        numbers.append(scan.integer())
+    return Along(*numbers)
 
 
 def _schedule(scan: Scanner) -> tuple[int, ...]:

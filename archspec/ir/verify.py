@@ -21,7 +21,7 @@ def verify(graph: Graph) -> None:
     of inputs or results of a region, I107 type of a region's input, I108 type of its result, I109 a repeat
     that does not carry, I110 schedule, I111 siblings of one name, I112 not an identifier, I113 size, I114
     state, I115 absent value, I116 tie, I117 writing against value, I118 unknown run-time size, I119 loss,
-    I120 defaults, I121 shared call, I122 unknown word, I123 experts.
+    I120 defaults, I121 shared call, I122 unknown word, I123 experts, I124 a call along an axis.
     """
     collector = Collector()
     _GraphCheck(graph, Findings(collector, "")).run()

@@ -12,6 +12,7 @@ from archspec.ir.ops.source import Otherwise
 from archspec.ir.ops.state import Stateful
 from archspec.ir.scope import Scope
 from archspec.ir.types import ShapeError, TensorType
+from archspec.ir.verify_along import types_along
 from archspec.ir.verify_experts import as_rows, inside_types
 from archspec.ir.verify_names import (
     Findings,
@@ -139,8 +140,9 @@ class RegionCheck:
 
     def call(self, node: Call) -> None:
         region = node.region
-        self.feed(node.inputs, region, region.name, node.span)
-        self.gives(node.outputs, region, region.name, node.span)
+        taken, given = types_along(node, self.found)
+        self.feed(node.inputs, region, region.name, node.span, taken)
+        self.gives(node.outputs, region, region.name, node.span, given)
         if node.shared:
             self.shared(node)
         else:
@@ -181,13 +183,18 @@ class RegionCheck:
                 self.found.add("I115", problem, span, _instead_of(value))
 
     def gives(
-        self, results: Sequence[Value], region: Region, name: str, span: Span | None, rows: str | None = None
+        self,
+        results: Sequence[Value],
+        region: Region,
+        name: str,
+        span: Span | None,
+        types: Sequence[TensorType] | None = None,
     ) -> None:
-        """I106, I108: the results of a call are what the region returns; an expert's as rows."""
+        """I106, I108: the results of a call are what the region returns; `types`: as what, in there."""
         if len(results) != len(region.outputs):
             self.found.add("I106", f"'{name}' gives {len(region.outputs)} results, not {len(results)}", span)
-        for value, given in zip(results, region.outputs, strict=False):
-            recorded = value.type if rows is None else as_rows(value.type, rows)
+        types = [value.type for value in results] if types is None else types
+        for recorded, given in zip(types, region.outputs, strict=False):
             if recorded != given.type:
                 self.found.add("I108", f"'{name}' gives {given.type}, but {recorded} is recorded", span)
 
@@ -195,9 +202,11 @@ class RegionCheck:
         check_identifiers(self.found, "module", [node.name], node.span)
         check_number(self.found, f"the count of '{node.name}'", node.count, self.scope, node.span)
         taken = inside_types(node, self.found)
+        rows = node.rows if taken else None
+        given = [as_rows(value.type, rows) for value in node.outputs] if rows else None
         for index, variant in enumerate(node.variants):
             self.feed(node.inputs, variant, node.name, node.span, taken)
-            self.gives(node.outputs, variant, node.name, node.span, node.rows if taken else None)
+            self.gives(node.outputs, variant, node.name, node.span, given)
             place = f"{node.name}.*{index if len(node.variants) > 1 else ''}"
             self.inside(variant, place, node.span, node.rows)
         if node.rows is None:

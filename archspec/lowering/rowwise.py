@@ -6,7 +6,7 @@ from archspec.dims import num as n
 from archspec.dims import poly
 from archspec.dims.num import Num
 from archspec.errors import Diagnostic, LoweringError
-from archspec.ir.graph import Apply, Region
+from archspec.ir.graph import Apply, Call, Region
 from archspec.ir.op import Op, mixed
 from archspec.ir.ops.contract import Einsum
 from archspec.ir.ops.norm import BatchNorm
@@ -14,6 +14,7 @@ from archspec.ir.ops.source import Iota
 from archspec.ir.ops.state import Append, Hold
 from archspec.ir.types import TensorType
 
+_ALONG = "'recur' goes from row to row, but an expert is given each row alone"
 _HINT = "what looks at several tokens stands before 'experts' or behind it"
 
 
@@ -26,6 +27,8 @@ def check_rows(region: Region, rows: str) -> None:
         if isinstance(node, Apply) and not _alone(node, rows):
             message = f"'{node.op.name}' looks at several rows, but an expert is given each row alone"
             raise LoweringError(Diagnostic("L071", message, node.span, _HINT))
+        if isinstance(node, Call) and node.along and node.along.axis == 0:
+            raise LoweringError(Diagnostic("L071", _ALONG, node.span, _HINT))
         for inner in node.regions:
             check_rows(inner, rows)
 

@@ -16,6 +16,7 @@ from archspec.lowering import loops
 from archspec.lowering.experts import experts
 from archspec.lowering.faults import Broken, located
 from archspec.lowering.frame import Frame, Maybe, Pushed
+from archspec.lowering.recur import recur
 from archspec.lowering.values import number_of, read_tensor
 from archspec.lowering.words import below, call_again, given, lower_word, names_of, vary_argument
 from archspec.spec.node import Scalar
@@ -30,6 +31,7 @@ from archspec.spec.tree import (
     Group,
     Parallel,
     Push,
+    Recur,
     Repeat,
     Residual,
     Step,
@@ -213,6 +215,7 @@ HANDLERS: dict[type, Callable[[Frame, Any], Results]] = {
     Repeat: loops.repeat,
     Experts: experts,
     Each: loops.each,
+    Recur: recur,
     Branch: _branch,
     Push: _push,
     CallAgain: call_again,

@@ -185,10 +185,10 @@ def _tensor(frame: Frame, node: Node, slot: Slot, words: Words) -> Handle:
     return read_tensor(frame, node)
 
 
-def read_tensor(frame: Frame, node: Node) -> Handle:
+def read_tensor(frame: Frame, node: Node, name: str = "value") -> Handle:
     """A tensor by name, by expression, by `{branch: [steps]}` or by `{pop: stack}`.
 
-    Raises a fault, `LoweringError`, `Broken`.
+    `name`: what an expression is called. Raises a fault, `LoweringError`, `Broken`.
     """
     if isinstance(node, Mapping) and len(node.entries) == 1:
         key, inner = node.entries[0]
@@ -199,7 +199,7 @@ def read_tensor(frame: Frame, node: Node) -> Handle:
     hint = "a step's name, an expression, or {branch: [steps]}"
     if not isinstance(node, Scalar) or node.value is None:
         raise Problem("S003", f"expected a tensor, found {kind(node)}", hint=hint)
-    result = lower_expression(frame, parse(text_of(node)), "value")
+    result = lower_expression(frame, parse(text_of(node)), name)
     if not isinstance(result, Handle):
         shown = "a list" if isinstance(result, tuple) else describe(result)
         raise Problem("S003", f"expected a tensor, found {shown}", hint=hint)

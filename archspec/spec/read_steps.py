@@ -9,13 +9,13 @@ from archspec.errors import Collector, Span, did_you_mean
 from archspec.spec.limits import stop_if_many
 from archspec.spec.names import MAX_LENGTH, refusal, short
 from archspec.spec.node import Mapping, Node, Scalar, Sequence, kind
+from archspec.spec.read_loops import RECUR, read_each, read_recur
 from archspec.spec.tree import (
     SCOPES,
     Body,
     Branch,
     CallAgain,
     Common,
-    Each,
     Experts,
     Group,
     Parallel,
@@ -29,7 +29,7 @@ from archspec.spec.tree import (
 from archspec.spec.yaml_flow import join
 
 _STEPS = "start each step with '- '"
-_PLURAL = (["repeat", "body"], ["experts", "body"], ["each", "body"])
+_PLURAL = (["repeat", "body"], ["experts", "body"], ["each", "body"], ["recur", "body"])
 _KEYS = {
     "residual": ("residual", "when"),
     "parallel": ("parallel", "when"),
@@ -37,6 +37,7 @@ _KEYS = {
     "branch": ("branch", "in", "when"),
     "body": ("body", "in", "when"),
     "each": ("each", "body", "in", "when"),
+    "recur": RECUR,
     "repeat": ("repeat", "body", "block", "in", "vary", "shared", "when"),
     "experts": ("experts", "body", "block", "in", "weights", "vary", "when"),
 }
@@ -73,7 +74,7 @@ class Reader:
         word = str(key.value)
         if word in ("residual", "parallel", "push"):
             return self.scoped(Common((), span), word, value)
-        if word in ("repeat", "each", "branch", "call", "op", "body", "when"):
+        if word in ("repeat", "each", "recur", "branch", "call", "op", "body", "when"):
             self.found.add("S012", f"'{word}' needs a name", key.span, f"write '- name: {{{word}: …}}'")
             return Unread(Common((), span))
         if isinstance(value, Sequence):
@@ -126,7 +127,9 @@ class Reader:
         if scope == "experts":
             return self.experts(common, inner, value) or Unread(common)
         if scope == "each":
-            return self.each(common, inner, value)
+            return read_each(self.found, common, inner, value, self.body)
+        if scope == "recur":
+            return read_recur(self.found, common, value, self.body) or Unread(common)
         if scope in ("branch", "body"):
             return (Branch if scope == "branch" else Group)(
                 common, self.body(inner), value.without(scope, "when")
@@ -222,18 +225,6 @@ class Reader:
             hint = "write 'weights: gates', a tensor [..., experts] with 0 for experts that do not run"
             return self.missing("weights", "experts", value, hint)
         return Experts(common, layers, weights) if layers else None
-
-    def each(self, common: Common, over: Node, value: Mapping) -> Step:
-        body = value.get("body")
-        if not isinstance(over, Mapping) or not over.entries or body is None:
-            hint = "write '{each: {m: list}, body: [steps]}'"
-            self.found.add("S016", "'each' takes names and lists, and a 'body'", over.span, hint)
-            return Unread(common)
-        for key, _ in over.entries:
-            reason = refusal(str(key.value))
-            if reason:
-                self.found.add("S004", reason[0], key.span, reason[1])
-        return Each(common, over, self.body(body), value.without("each", "body", "when"))
 
     def when(self, value: Mapping) -> Scalar | None:
         node = value.get("when")

@@ -9,7 +9,7 @@ from msgspec import Struct
 from archspec.errors import Span
 from archspec.spec.node import Mapping, Node, Scalar
 
-SCOPES = ("residual", "parallel", "repeat", "experts", "each", "branch", "push", "call")
+SCOPES = ("residual", "parallel", "repeat", "experts", "each", "recur", "branch", "push", "call")
 
 
 class Common(Struct, frozen=True):
@@ -94,6 +94,21 @@ class Each(Struct, frozen=True):
     args: Mapping
 
 
+class Recur(Struct, frozen=True):
+    """A body once at each position of an axis, each run going on from what the one before left.
+
+    `carried`: names, and what they start as; a step of such a name makes what the next run is given. `over`:
+    what a run sees an element of, by names in the body, beside what flows in.
+    """
+
+    common: Common
+    carried: tuple[tuple[Scalar, Node], ...]
+    over: tuple[tuple[Scalar, Node], ...]
+    axis: Node | None
+    body: Body
+    args: Mapping
+
+
 class Branch(Struct, frozen=True):
     """Steps on the side: the result gets the step's name, the value that flows on does not change."""
 
@@ -125,6 +140,6 @@ class Unread(Struct, frozen=True):
 
 
 Step: TypeAlias = (
-    Word | Residual | Parallel | Group | Repeat | Experts | Each | Branch | Push | CallAgain | Unread
+    Word | Residual | Parallel | Group | Repeat | Experts | Each | Recur | Branch | Push | CallAgain | Unread
 )
 Body: TypeAlias = tuple[Step, ...]

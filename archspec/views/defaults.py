@@ -11,7 +11,7 @@ from archspec.spec.node import Mapping, Node, Scalar, Sequence
 from archspec.spec.spec import Spec
 
 _BODIES = frozenset({"residual", "parallel", "body", "branch", "branches", "shortcut"})
-_SCOPES = frozenset({"repeat", "experts", "each", "call", "push", *_BODIES})
+_SCOPES = frozenset({"repeat", "experts", "each", "recur", "call", "push", *_BODIES})
 
 
 def filled(spec: Spec) -> Mapping:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct, to_builtins
 
 from archspec.dims.num import product
-from archspec.ir.graph import Graph, Region, Repeat, State, Value, parameter_count, walk
+from archspec.ir.graph import Call, Graph, Region, Repeat, State, Value, parameter_count, walk
 from archspec.lowering.running import Running
 from archspec.views.running import told
 
@@ -109,6 +109,8 @@ def _counts(region: Region, path: str = "") -> dict[str, str]:
             below = f"{path}.{name}" if path else name
             if isinstance(node, Repeat):
                 out[below] = node.count.described() + (", one set of weights" if node.shared else "")
+            elif isinstance(node, Call) and node.along:
+                out[below] = f"{node.runs.described()}, one after another"
             out |= _counts(inner, below)
     return out
 

@@ -85,9 +85,16 @@ class _Reader(Struct, frozen=True):
         """A component's own modules stand at its step, whose arguments are not theirs."""
         place = _place(node.span) if node.span else None
         arguments = self.written.get(place, {}) if place and place != way.place else {}
-        times = node.count.described() if isinstance(node, Repeat) else ""
+        times = node.count.described() if isinstance(node, Repeat) else _positions(node)
         path = f"{way.path}.{name}" if way.path else name
         return _Way(path, way.count * layers, times, place, arguments)
+
+
+def _positions(node: Node) -> str:
+    """Along how many positions of which axis a module runs, if it does."""
+    if not isinstance(node, Call) or node.along is None:
+        return ""
+    return f"{node.runs.described()} along axis {node.along.axis}"
 
 
 def _inner(node: Node) -> Iterator[tuple[Region, str, int]]:

@@ -125,6 +125,8 @@ def _repeats(found: Found) -> Iterator[Fact]:
         if isinstance(step, Repeat):
             weights = ", all with the same weights" if step.shared else ""
             yield "one of", f"{step.count.described()} layers '{step.name}'{weights}"
+        elif isinstance(step, Call) and step.along:
+            yield "runs", f"once at each of {step.runs.described()} positions of axis {step.along.axis}"
         elif isinstance(step, Call) and step.shared:
             yield "shared", f"the module '{step.region.name}' is called more than once"
 

@@ -15,11 +15,13 @@ from archspec.backends.torch.kernels.description import Description
 from archspec.backends.torch.kernels.module import KernelFile, kernel_file
 from archspec.backends.torch.runtime.load import module_from_source
 from benchmarks.gate.structures import STRUCTURES
+from benchmarks.gpu.candidates import WIDE
 
 ROWS = ("q", "k", "v", "out", "grad", "dq", "dk", "dv", "sinks")  # in the type of the operands
 SUMS = ("lse", "delta", "sums", "parts", "peaks", "totals")  # in fp32
 NUMBERS = ("cap", "dropout", "scale")
 LOOKED = {"bool": "*i1", "int": "*i64", "float": "*bf16"}
+TRIED = ("forward", "backward_queries", "backward_keys")  # with all their candidates
 WITHOUT_PRODUCTS = {"row_sums": "backward_queries", "combine": "decode"}  # with the tiles of which kernel
 
 
@@ -121,35 +123,13 @@ def chosen(structure: str, target: str, width: int) -> Iterator[Job]:
 
 
 def candidates(structure: str, target: str, width: int) -> Iterator[Job]:
-    """The same with tiles that the table might have, those of `CANDIDATES`."""
+    """The same with the tiles that a GPU would try for its table."""
     made = generated(structure)
-    for kernel, fields in CANDIDATES.items():
+    for kernel in TRIED:
         if kernel in made.kernels and target == "sm_90":
             taken = made.module.chosen(kernel, TARGETS[target].row, width)
-            others = [made.module.Tiles(**x) for x in fields]
+            others = [made.module.Tiles(*x[:4], *map(bool, x[4:])) for x in WIDE[kernel]]
             yield from (Job(structure, kernel, target, width, x, False) for x in others if x != taken)
-
-
-def _tiles(*rows: tuple[Any, ...]) -> list[dict[str, Any]]:
-    words = ("M", "N", "warps", "stages", "tma", "one_loop", "special")
-    return [dict(zip(words, row, strict=False)) for row in rows]
-
-
-CANDIDATES = {
-    "forward": _tiles(
-        (128, 128, 8, 2), (128, 64, 8, 3), (128, 64, 4, 3), (64, 128, 4, 2), (64, 64, 4, 3),
-        (128, 128, 8, 2, True), (128, 64, 8, 3, True),
-        (128, 128, 4, 2, True, True, True), (128, 64, 4, 3, True, True, True),
-    ),
-    "backward_queries": _tiles(
-        (128, 64, 8, 2), (64, 64, 4, 2), (128, 64, 8, 2, True), (64, 64, 4, 2, True),
-        (128, 64, 4, 2, True, True, True),
-    ),
-    "backward_keys": _tiles(
-        (64, 128, 8, 2), (32, 128, 8, 2), (32, 128, 8, 3), (64, 64, 4, 2), (64, 128, 8, 2, True),
-        (32, 128, 8, 2, True), (64, 128, 4, 2, True, True, True),
-    ),
-}  # fmt: skip
 
 
 def written(job: Job, folder: Path) -> dict[str, Any]:

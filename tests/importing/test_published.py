@@ -36,8 +36,11 @@ from tests.importing.published import (
 each_section = pytest.mark.parametrize("section", SECTIONS, ids=str)
 
 
+UNPUBLISHED = {"lstm", "gru"}  # which no library of checkpoints has
+
+
 def test_every_spec_says_what_files_may_say():
-    assert {section.spec for section in SECTIONS} == set(names())
+    assert {section.spec for section in SECTIONS} == set(names()) - UNPUBLISHED
     assert [str(section) for section in SECTIONS if not section.fields.complete] == []
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.dims import num as n
 from archspec.dims.expr import Binary, Expr, Index, Literal, Name, Unary, write
 from archspec.dims.parse import parse
 from archspec.ir.reach import Reach, reach_of
+from tests.ir.tiles.listed import truth
+from tests.ir.tiles.test_tiles import NUMBERS as VALUES
+from tests.ir.tiles.test_tiles import RULES as FAMILIES
 
 LENGTH = 12
 NUMBERS = {"w": n.num(3), "m": n.num(2)}
@@ -37,7 +41,13 @@ def ends(rule: str) -> tuple[int | None, int | None, list[str]]:
         ("abs(q - k) <= w or q - k < m and k <= q", (3, 3, [])),
         ("abs(q - k) <= w or k < m", (None, None, [])),
         ("abs(q - k) <= w or g[b, q]", (None, None, [])),
-        ("not k <= q", (None, None, [])),
+        ("not k <= q", (-1, None, [])),
+        ("not abs(q - k) >= w", (2, 2, [])),
+        ("not (q - k >= w or k > q or not t[b, k])", (2, 0, [])),
+        ("k <= q and (q - k < w or g[b, k])", (2, 0, ["g[b, k]"])),
+        ("abs(q - k) <= w or g[b, k] and t[b, k]", (None, None, [])),
+        ("2 * q - 2 * k <= w", (None, None, [])),
+        ("k >= q // 4 * 4 - 4 and k <= q", (7, 0, [])),
         ("q // w == k // w", (2, 2, [])),
         ("k <= q and q // w == k // w", (2, 0, [])),
         ("k <= q and q // w - k // w <= 1", (5, 0, [])),
@@ -76,6 +86,17 @@ RULES = st.recursive(
     ),
     max_leaves=5,
 )
+
+
+@settings(max_examples=150, deadline=None)
+@given(rule=FAMILIES, numbers=VALUES, seed=st.integers(0, 99))
+def test_no_family_of_masks_looks_beyond_its_reach(rule: str, numbers: dict[str, int], seed: int):
+    reach = reach_of(parse(rule), {name: n.num(value) for name, value in numbers.items()})
+    sees = truth(parse(rule), numbers, seed)
+    picked = [truth(part, numbers, seed) for part in reach.picked]
+    for q, k in product(range(LENGTH), repeat=2):
+        if sees(q, k):
+            assert within(reach, q, k, any(picks(q, k) for picks in picked))
 
 
 @given(RULES)

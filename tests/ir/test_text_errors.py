@@ -39,7 +39,7 @@ ERRORS: list[tuple[tuple[str, str], str, str, str]] = [
         ("call linear down(", "called linear down("),
         "I001",
         "called",
-        "expected 'call', 'repeat', 'experts' or an operation",
+        "expected 'call', 'recur', 'repeat', 'experts' or an operation",
     ),
     (("times 4 :", ":"), "I001", ": float", "expected 'times' before"),
     (("%a, %b = split", "%a, %b, %c = split"), "I001", "\n", "expected ',' before the end of the line"),

@@ -50,7 +50,8 @@ def test_a_broken_rule_is_found(changes: list[tuple[str, str]], expected: list[s
 def test_every_rule_is_broken_above_or_below():
     source = "".join(path.read_text() for path in Path(module.__file__).parent.glob("verify*.py"))
     rules = set(re.findall(r'"(I\d{3})"', source))
-    assert rules - {expected[0][:4] for _, expected in BROKEN} == {"I109"}  # follows from I107
+    elsewhere = {"I109", "I124"}  # which follows from I107, and is broken in test_along.py
+    assert rules - {expected[0][:4] for _, expected in BROKEN} == elsewhere
     assert rules == set(re.findall(r"I1\d\d", verify.__doc__ or ""))
 
 

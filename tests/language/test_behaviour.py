@@ -20,7 +20,7 @@ from tests.language.rig import Rig, pieces
 from tests.language.style import faults
 
 CASES = [(case, block) for case in ALL for block in case.of("python")]
-KEEP_STATE = ("stream", "extends", "caches", "recurrences", "scores")
+KEEP_STATE = ("stream", "extends", "caches", "recurrences", "recur", "scores")
 FIRST = [(case, case.of("python")[0]) for case in ALL if case.of("python")]
 
 

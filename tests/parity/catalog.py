@@ -69,7 +69,8 @@ class Model:
     `refuses`: attention implementations that cannot build it. `mutants` compute something else; `refused`
     have other parameters, so that no weights fit them. Both are edits of the text of the spec and its parts.
     `graphs: all`: it is traced with each implementation of attention, and compiled through AOT autograd; the
-    other models, which emit nothing that none of these does, with one implementation.
+    other models, which emit nothing that none of these does, with one implementation. `looped`: letters of
+    sizes that an exported program is for alone, as a loop goes from position to position along them.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Model:
     mutants: dict[str, Edits] = field(default_factory=dict[str, Edits])
     refused: dict[str, Edits] = field(default_factory=dict[str, Edits])
     graphs: Literal["all", "one"] = "one"
+    looped: list[str] = field(default_factory=list[str])
 
     @property
     def traced(self) -> list[str]:

@@ -32,6 +32,17 @@ def test_tiles_are_counted_where_sizes_are_given():
     assert "tiles at" not in render(api_kernels.kernel_tables(WINDOWED), "text")
 
 
+def test_a_picture_has_a_line_for_each_16th_of_the_queries():
+    """A window of 12 each way, in places of 4 queries by 2 keys."""
+    spec = api.load("longformer", overrides={**SMALL, "windows": 24})
+    table, _ = api_kernels.kernel_tables(spec, {"B": 1, "S": 64})
+    first, *rest = [row.values[0] for row in table.rows][-16:]
+    assert first == "======++" + "?" * 24
+    assert rest[7] == "?" * 10 + "++==========++" + "?" * 8
+    assert len(rest) == 15
+    assert "picture: # each pair counts" in render([table], "text")
+
+
 def test_what_is_visited_shows_as_it_is_written():
     text = render(api_kernels.kernel_tables(WINDOWED), "text")
     assert "(abs(q - k) <= reach or is_global[b, k]) and is_token[b, k]" in text

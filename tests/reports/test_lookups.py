@@ -1,5 +1,7 @@
 """The tables that inputs are looked up in."""
 
+from pathlib import Path
+
 import archspec
 from archspec.reports.lookups import limits
 
@@ -12,3 +14,23 @@ def test_rows_of_tables_of_the_model_and_of_its_modules():
 
 def test_an_input_that_is_no_index_has_no_limit():
     assert limits(archspec.lower("vit")) == {}
+
+
+def test_an_index_that_is_looked_up_at_each_position(tmp_path: Path):
+    text = """\
+archspec: 1
+name: spelt
+inputs: {ids: "int64[B, S]", other: "int64[B]"}
+model:
+  - word:
+      in: ids
+      recur: {h: "full([B, 4], 0.0)", last: other}
+      body:
+        - table: {op: embedding, num: 9, dim: 4}
+        - again: {op: embedding, in: last, num: 7, dim: 4}
+        - last: "last * 0"
+        - h: "h + table + again"
+outputs: {y: word}
+"""
+    (tmp_path / "spelt.yaml").write_text(text, encoding="utf-8")
+    assert limits(archspec.lower(tmp_path / "spelt.yaml")) == {"ids": 9, "other": 7}

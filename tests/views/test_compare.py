@@ -128,6 +128,20 @@ def test_the_parameters_of_all_modules_add_up():
     )
 
 
+def test_another_axis_is_a_difference(tmp_path: Path):
+    text = """\
+archspec: 1
+name: swept
+inputs: {x: "[B, 3, 3, 2]"}
+model: [{cell: {in: x, recur: {h: "full([B, 3, 2], 0.0)"}, axis: 1, body: [{h: "h * _"}]}}]
+outputs: {y: cell}
+"""
+    other = text.replace("axis: 1", "axis: 2")
+    found = archspec.diff(written(tmp_path, text, "a.yaml"), written(tmp_path, other, "b.yaml"))
+    assert "axis: 1 → 2" in str(found)
+    assert "layers: 3 along axis 1 → 3 along axis 2" in str(found)
+
+
 def test_the_command(tmp_path: Path):
     assert cli("diff", "gpt2", "gpt2").stdout == ""
     assert cli("diff", "gpt2", "gpt2", "--exit-code").stdout == ""

@@ -33,3 +33,8 @@ def test_unrolled_layers_keep_their_number(tmp_path: Path):
     lines = str(Outline.of(lower(load(written(tmp_path, text))))).splitlines()
     names = [line.split()[0] for line in lines if "  linear " in line or line.startswith("stage")]
     assert names == ["stage.0", "grow", "stage.1", "grow", "up"]
+
+
+def test_what_runs_at_each_position_says_so():
+    lines = str(Outline.of(lower(load("lstm")))).splitlines()
+    assert "  cell     cell × S, one after another" in lines

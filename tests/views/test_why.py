@@ -98,6 +98,11 @@ def test_sharing_is_told(graph: Graph):
     assert facts(graph, "same.*.norm.weight")["one of"] == ["2 layers 'same', all with the same weights"]
 
 
+def test_positions_are_told():
+    known = facts(lower(load("lstm")), "layers.0.cell.again.weight")
+    assert known["runs"] == ["once at each of S positions of axis 1"]
+
+
 def test_a_value_is_told_by_what_makes_it(graph: Graph):
     assert facts(graph, "last") == {"type": ["float[B, S, dim]"], "made by": ["arith"]}
     assert facts(graph, "x")["made by"] == ["the caller"]

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from archspec.analysis.sharding.dims import Dims
+from archspec.analysis.sharding.errors import LayoutError
 from archspec.analysis.sharding.rules import apply_rule
 from archspec.analysis.sharding.tensor import Crossing, Site, Tensor
+from archspec.errors import Diagnostic
 from archspec.ir.graph import Apply, Call, Graph, Node, Param, Region, Repeat, Value
 from archspec.ir.ops.elementwise import StopGradient
 from archspec.ir.types import INTEGERS
@@ -103,6 +105,7 @@ class Trace:
             return self._apply(place, node)
         inputs = [place.values[value.name] for value in node.inputs]
         if isinstance(node, Call):
+            _refuse_along(node)
             child = Place(node.region, _join(place.path, node.region.name), place.times)
             place.below[number] = (child,)
             return self._region(child, inputs)
@@ -171,6 +174,13 @@ class Trace:
             place, taken = _step(place, words)
             words = words[taken:]
         return _join(place.path, name)
+
+
+def _refuse_along(node: Call) -> None:
+    """Raises `LayoutError` G020: what goes from position to position has no rules here."""
+    if node.along is not None:
+        problem = f"'{node.region.name}' runs at one position after another, for which no plan is made"
+        raise LayoutError(Diagnostic("G020", problem, node.span, "'archspec analyze' says what it costs"))
 
 
 def _step(place: Place, words: Sequence[str]) -> tuple[Place, int]:

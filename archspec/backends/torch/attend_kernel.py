@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.backends.torch.code import PRODUCT, Code
-from archspec.backends.torch.dialect import AttendByKernel
+from archspec.backends.torch.dialect import AttendByKernel, AttendWhere
 from archspec.backends.torch.forward import Body
 from archspec.dims import num as n
 from archspec.ir.graph import Apply
@@ -11,9 +11,30 @@ from archspec.ir.graph import Apply
 
 def attend_by_kernel(body: Body, node: Apply, op: AttendByKernel) -> None:
     """`window_attention(q, k, v, padding, window, start=past)`."""
-    name = body.module.parts.kernel(op.module, op.description.plan.rule)
-    code = body.settle(node.inputs, lambda: Code(f"{name}({', '.join(_arguments(body, node, op))})"))
+    code = body.settle(node.inputs, lambda: _called(body, node, op))
     body.give(node.outputs, code, node.inputs)
+
+
+def attend_where(body: Body, node: Apply, op: AttendWhere) -> None:
+    """`if self.window is None:` one file of kernels, else the other."""
+    for value in node.inputs:
+        if value is not None and value.name in body.pending and not body.owns(value):
+            body.materialise(value)
+    calls = [_called(body, node, each).text for each in (op.absent, op.there)]
+    body.variables.read(body.reads(node.inputs))
+    name = body.new(node.outputs[0])
+    for head, call in zip(
+        (f"if self.{body.module.attribute(op.word)} is None:", "else:"), calls, strict=True
+    ):
+        body.line(head)
+        body.indent += 4
+        body.write(name, call)
+        body.indent -= 4
+
+
+def _called(body: Body, node: Apply, op: AttendByKernel) -> Code:
+    name = body.module.parts.kernel(op.module, op.description.plan.rule)
+    return Code(f"{name}({', '.join(_arguments(body, node, op))})")
 
 
 def _arguments(body: Body, node: Apply, op: AttendByKernel) -> list[str]:

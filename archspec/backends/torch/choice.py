@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from archspec.backends.torch.mask_rules import is_causal
+from archspec.backends.torch.mask_rules import CAUSAL, is_causal
 from archspec.dims.expr import Expr, write
 from archspec.errors import Diagnostic, UnsupportedError, did_you_mean
 from archspec.ir.graph import Apply, Graph, Value, walk
@@ -108,7 +108,7 @@ def kind(op: Attention, inputs: Sequence[Value | None]) -> Kind:
         return "narrow"
     if added or op.score is not None:
         return "scored"
-    return "plain" if op.mask is None or write(op.mask) in ("k <= q", "q >= k") else "masked"
+    return "plain" if op.mask is None or write(op.mask) in CAUSAL else "masked"
 
 
 def _is_narrow(rule: Expr, op: Attention) -> bool:

@@ -55,6 +55,7 @@ class Classes:
         self.functions: dict[object, tuple[str, PairFunction]] = {}
         self.several: dict[str, dict[str, str]] = {}
         self.root_bindings = dict(root.bindings)
+        self.lacking = {word for _, region, _ in walk(root) for word, x in region.bindings if x is None}
 
     def modules(self, node: Call | Repeat, parent: Module) -> list[Module]:
         """The classes of a node's regions inside `parent`; those of a loop are called alike."""
@@ -76,6 +77,7 @@ class Classes:
     def _written(self, region: Region, parent: Module) -> Module:
         numbers = {name: value for name, value in region.bindings if isinstance(value, Num)}
         static = {name for name, value in numbers.items() if value.static}
+        static |= {name for name, value in region.bindings if value is None}
         module = Module(self, region, (parent.static_names - numbers.keys()) | static)
         module.write()
         return module
@@ -112,9 +114,10 @@ class Classes:
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", camel(component))
 
     def kind(self, word: str, module: Module) -> str:
-        """`int` or `float`, for a constructor's argument."""
+        """`int`, `float` or `int | None`, for a constructor's argument."""
         found = dict(module.region.bindings).get(word) or self.root_bindings.get(word)
-        return "float" if isinstance(found, Num) and isinstance(found.value, float) else "int"
+        kind = "float" if isinstance(found, Num) and isinstance(found.value, float) else "int"
+        return f"{kind} | None" if word in self.lacking else kind
 
     def of_pairs(self, op: Mask | Score, node: Apply) -> tuple[str, tuple[str, ...]]:
         """The function for a mask or score: its name, and its arguments in order."""

@@ -16,20 +16,28 @@ if TYPE_CHECKING:
 
 
 def construct(
-    parent: Module, module: Module, region: Region, bindings: Mapping[str, Setting] | None = None
+    parent: Module,
+    module: Module,
+    region: Region,
+    bindings: Mapping[str, Setting] | None = None,
+    spelt: Mapping[str, str] | None = None,
 ) -> str:
-    """The call that makes the module, with the numbers as `parent` writes them."""
+    """The call that makes the module, with the numbers as `parent` writes them, or as they are `spelt`."""
     scope = dict(region.bindings) if bindings is None else dict(bindings)
     if module.leaf is not None:
         text = leaf_text(module, lambda number: parent.number(outward(number, scope)))
         assert text is not None
         return text
-    given = (scope.get(word) for word in module.arguments)
-    texts = [
-        parent.number(value) if isinstance(value, Num) else parent.argument(word)
-        for word, value in zip(module.arguments, given, strict=True)
-    ]
+    texts = [(spelt or {}).get(word) or _given(parent, word, scope) for word in module.arguments]
     return f"{module.name}({', '.join(texts)})"
+
+
+def _given(parent: Module, word: str, scope: Mapping[str, Setting]) -> str:
+    """What stands for an argument: a number, None where the scope says so, else what is around."""
+    value = scope.get(word)
+    if word in scope and value is None:
+        return "None"
+    return parent.number(value) if isinstance(value, Num) else parent.argument(word)
 
 
 def leaf_text(module: Module, number: NumberText | None = None) -> str | None:

@@ -21,6 +21,7 @@ FILES = (
     "norm",
     "positions",
     "rope",
+    "rows",
     "scan",
     "scatter",
     "windows",

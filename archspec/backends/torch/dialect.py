@@ -10,7 +10,7 @@ from archspec.backends.torch.kernels.description import Description
 from archspec.dims import num as n
 from archspec.dims.expr import Expr, Index, Name, names
 from archspec.dims.num import Num
-from archspec.ir.graph import Apply, Call, Node, Region, Repeat, Value
+from archspec.ir.graph import Call, Region, Repeat
 from archspec.ir.op import Op
 from archspec.ir.ops.recurrence import Scan
 from archspec.ir.ops.shape import Pad, Roll
@@ -117,7 +117,18 @@ class SinkBias(Op, frozen=True):
         return (TensorType(sinks.dtype, (lead[0], sinks.shape[0], lead[2], self.keys + one)),)
 
 
-class Attend(Op, frozen=True):
+class Attending(Op, frozen=True):
+    """An `Attention` on its way to source: q, k, v, and what else it is handed."""
+
+    dialect: ClassVar = "torch"
+
+    def infer(
+        self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
+    ) -> tuple[TensorType, ...]:
+        return (q.with_shape(*q.shape[:3], v.shape[3]),)
+
+
+class Attend(Attending, frozen=True):
     """`Attention` with its mask made: q, k, v, mask or bias, sinks where they are not in it, and how.
 
     `start`: the position of the first query. `causal`: where that is the first key, no mask means `k <= q`.
@@ -138,13 +149,8 @@ class Attend(Op, frozen=True):
     chosen: bool = False
     documents: bool = False
 
-    def infer(
-        self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
-    ) -> tuple[TensorType, ...]:
-        return (q.with_shape(*q.shape[:3], v.shape[3]),)
 
-
-class AttendByKernel(Op, frozen=True):
+class AttendByKernel(Attending, frozen=True):
     """An `Attention` that generated kernels compute.
 
     Operands: q, k, v, what rule and score look up, and sinks where there are any.
@@ -160,24 +166,23 @@ class AttendByKernel(Op, frozen=True):
     dropout: Num
     start: Num
 
-    def infer(
-        self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
-    ) -> tuple[TensorType, ...]:
-        return (q.with_shape(*q.shape[:3], v.shape[3]),)
+
+class AttendWhere(Attending, frozen=True):
+    """`there` in layers that have the number `word`, `absent` in those that lack it: the same operands."""
+
+    dialect: ClassVar = "torch"
+    word: str
+    there: AttendByKernel
+    absent: AttendByKernel
 
 
-class AttendByFlex(Op, frozen=True):
+class AttendByFlex(Attending, frozen=True):
     """An `Attention` by FlexAttention. Operands: q, k, v, a `FlexMask`, a `FlexScore`, bias, sinks."""
 
     dialect: ClassVar = "torch"
     scale: Num
     softcap: Num | None
     dropout: Num
-
-    def infer(
-        self, q: TensorType, k: TensorType, v: TensorType, *more: TensorType | None
-    ) -> tuple[TensorType, ...]:
-        return (q.with_shape(*q.shape[:3], v.shape[3]),)
 
 
 class AttendRows(Op, frozen=True):
@@ -256,6 +261,11 @@ class InPieces(Op, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class ByRows(Region):
+    """A module of one x [.., D] that treats each row alone, and whose forward method takes some at a time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Handed(Call):
     """A module that an operation is handed and runs itself: the result stands for the module."""
 
@@ -265,35 +275,3 @@ class Layers(Repeat):
     """A loop whose layers differ in what they are handed: variant v takes input `feeds[v][p]` as its p-th."""
 
     feeds: tuple[tuple[int, ...], ...] = ()
-
-
-def taken_as(region: Region, value: Value) -> list[str]:
-    """What an input of a region may be, as an annotation has it: after what reads it here, or below."""
-    found = {
-        kind
-        for node in region.nodes
-        for place, v in enumerate(node.inputs)
-        if v == value
-        for kind in _taken_as(node, place)
-    }
-    flexible = found & {"BlockMask", "Callable[..., Tensor]"}
-    return sorted(flexible) if flexible else ["Tensor", *sorted(found)]
-
-
-def _taken_as(node: Node, place: int) -> list[str]:
-    """What a node takes in a place that is, or may be, no tensor."""
-    if isinstance(node, Apply):
-        if isinstance(node.op, AttendByFlex):
-            return {MASK: ["BlockMask"], MASK + 1: ["Callable[..., Tensor]"]}.get(place, [])
-        if not isinstance(node.op, Attend) or place != MASK:
-            return []
-        return ["Windows"] * node.op.blocks + ["Documents"] * node.op.documents
-    regions = node.variants if isinstance(node, Repeat) else (node.region,)
-    feeds = node.feeds if isinstance(node, Layers) else tuple(range(len(r.inputs)) for r in regions)
-    pairs = (
-        (r, r.inputs[p])
-        for r, feed in zip(regions, feeds, strict=True)
-        for p, at in enumerate(feed)
-        if at == place
-    )
-    return [kind for r, v in pairs for kind in taken_as(r, v) if kind != "Tensor"]

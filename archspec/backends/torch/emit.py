@@ -12,6 +12,7 @@ from archspec.backends.torch.layout import docstring, fits
 from archspec.backends.torch.loss import loss_methods
 from archspec.backends.torch.model import Model
 from archspec.backends.torch.passes.attention import choose_attention
+from archspec.backends.torch.passes.by_rows import run_by_rows
 from archspec.backends.torch.passes.feed import feed_layers
 from archspec.backends.torch.passes.flex import attend_by_flex
 from archspec.backends.torch.passes.hoist import hoist
@@ -21,11 +22,13 @@ from archspec.backends.torch.passes.merge import merge_moves
 from archspec.backends.torch.passes.outer import contract_outer
 from archspec.backends.torch.passes.pieces import run_in_pieces
 from archspec.backends.torch.passes.rows import project_rows
+from archspec.backends.torch.passes.share import share_layers
 from archspec.ir.graph import Graph, parameter_count
 from archspec.lowering.passes.trim import trimmed
 
 STATE = ("KVCache", "Held", "Carried")
-STANDARD = {"math": "import math", "re": "import re", "Callable": "from collections.abc import Callable"}
+STANDARD = {"math": "import math", "re": "import re", "Callable": "from collections.abc import Callable",
+            "wraps": "from functools import wraps"}  # fmt: skip
 TYPING = ("Any", "NamedTuple")
 FLEXIBLE = ("AuxOutput", "AuxRequest", "BlockMask", "create_block_mask", "flex_attention")
 FLEX = "flex = torch.compile(flex_attention)  # uncompiled it computes and keeps the scores of all pairs"
@@ -39,10 +42,10 @@ def emit(graph: Graph, *, attention: str = "sdpa", device: str = "cpu", provenan
     Raises `UnsupportedError` with what cannot be written and why.
     """
     pick = picker(attention, device)
-    root = attend_by_flex(attend_by_kernels(graph.root, pick), pick)
+    root = attend_by_flex(share_layers(attend_by_kernels(graph.root, pick)), pick)
     root = choose_attention(root, pick)
     root = run_in_pieces(contract_outer(project_rows(root)))
-    root = feed_layers(trimmed(merge_moves(index_axes(hoist(root)))))
+    root = run_by_rows(feed_layers(trimmed(merge_moves(index_axes(hoist(root))))))
     model = Model.of(graph, root)
     several = {component: [*places.values()] for component, places in model.classes.several.items()}
     ambiguous = {c for c, places in several.items() if 1 < len(places) == len(set(places))}

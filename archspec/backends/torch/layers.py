@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,7 @@ def _chosen(parent: Module, node: Repeat, modules: Sequence[Module], schedule: t
     parent.static_names, parent.arguments = outer | {"i"}, {}
     texts = [construct(parent, modules[v], node.variants[v], _over_index(node, v)) for v in schedule]
     count = parent.number(node.count)
-    found = one_of(texts, f"{count} - 1" if count.isidentifier() else str(len(schedule) - 1))
+    found = one_of(texts, _last(count, schedule))
     used = dict.fromkeys(word for word in parent.arguments if word != "i")
     parent.static_names, parent.arguments = outer, given | used if found else given
     return found and f"{found} for i in range({count})"
@@ -67,6 +67,8 @@ def _over_index(node: Repeat, variant: int) -> dict[str, Setting]:
 def _comprehension(parent: Module, node: Repeat, module: Module, schedule: tuple[int, ...]) -> str:
     """One class: what differs between its layers comes from the index or from a list."""
     differing = _differing(parent, node, module, schedule)
+    count = parent.number(node.count)
+    tested = {} if module.leaf is not None else _tested(differing, _last(count, schedule))
     loop_words = {"i", *differing}
     bindings = {
         name: n.named(name, value) if name in loop_words else value
@@ -75,13 +77,25 @@ def _comprehension(parent: Module, node: Repeat, module: Module, schedule: tuple
     }
     outer, given = parent.static_names, parent.arguments
     parent.static_names, parent.arguments = outer | loop_words, {}
-    made = construct(parent, module, node.variants[0], bindings)
-    indexed = "i" in parent.arguments
+    made = construct(parent, module, node.variants[0], bindings, tested)
+    indexed = "i" in parent.arguments or bool(tested)
     given |= {word: None for word in parent.arguments if word not in loop_words}
     parent.static_names, parent.arguments = outer, given
     if node.shared:
         return f"[{made}]"
-    return f"{made} {_loop(differing, 'i' if indexed else '_', parent.number(node.count))}"
+    return f"{made} {_loop({} if tested else differing, 'i' if indexed else '_', count)}"
+
+
+def _last(count: str, schedule: Sequence[int]) -> str:
+    """The index of the last layer."""
+    return f"{count} - 1" if count.isidentifier() else str(len(schedule) - 1)
+
+
+def _tested(differing: Mapping[str, Sequence[str]], last: str) -> dict[str, str]:
+    """Numbers that some layers lack, as tests of the index; none where they follow no simple rule."""
+    found = {word: one_of(texts, last) for word, texts in differing.items() if "None" in texts}
+    tests = {word: text for word, text in found.items() if text is not None}
+    return tests if len(tests) == len(differing) else {}
 
 
 def _differing(
@@ -92,10 +106,14 @@ def _differing(
     out: dict[str, list[str]] = {}
     for word in module.arguments:
         values = [scope[word] for scope in scopes if word in scope]
-        texts = [parent.number(value) for value in values if isinstance(value, Num)]
+        texts = [parent.number(x) if isinstance(x, Num) else "None" for x in values if _is_number(x)]
         if word != "i" and len(set(texts)) > 1:
             out[word] = texts
     return out
+
+
+def _is_number(value: Setting) -> bool:
+    return value is None or isinstance(value, Num)
 
 
 def _loop(differing: dict[str, list[str]], index: str, count: str) -> str:

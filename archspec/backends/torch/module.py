@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from archspec.backends.torch.annotations import taken_as
 from archspec.backends.torch.cache import Layout
 from archspec.backends.torch.construct import leaf_text
 from archspec.backends.torch.copied import runtime_names
-from archspec.backends.torch.dialect import taken_as
+from archspec.backends.torch.dialect import ByRows
 from archspec.backends.torch.forward import DEVICE, DTYPE, Body, shape_text
 from archspec.backends.torch.layout import docstring, statement, wrapped
 from archspec.backends.torch.members import init_lines
@@ -215,7 +216,15 @@ class Module:
                 *init,
                 "",
             ]
-        return [*lines, *wrapped("def forward(", self.signature(), f") -> {self.returns()}:", 4), *self.lines]
+        head = wrapped("def forward(", self.signature(), f") -> {self.returns()}:", 4)
+        return [*lines, *self.decorators(), *head, *self.lines]
+
+    def decorators(self) -> list[str]:
+        """Those of the forward method."""
+        if not isinstance(self.region, ByRows):
+            return []
+        self.parts.require("runtime:rows.by_rows")
+        return ["    @by_rows"]
 
     def summary(self) -> str:
         """`Attention: x [B, S, D] -> [B, S, D].`, of the first input only where that would be long."""
@@ -227,7 +236,8 @@ class Module:
 
     def key(self) -> str:
         """What makes two regions the same class: everything but the comments."""
-        code = [line.split("  # ")[0] for line in (*init_lines(self), *self.signature(), *self.lines)]
+        lines = (*init_lines(self), *self.decorators(), *self.signature(), *self.lines)
+        code = [line.split("  # ")[0] for line in lines]
         return "\n".join([*self.arguments, "--", *code])
 
 

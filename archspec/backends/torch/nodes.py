@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from archspec.backends.base import Rule, Unsupported
 from archspec.backends.torch.attend import attend, attend_rows, masked_bias, of_pairs, sink_bias
 from archspec.backends.torch.attend_flex import attend_by_flex
-from archspec.backends.torch.attend_kernel import attend_by_kernel
+from archspec.backends.torch.attend_kernel import attend_by_kernel, attend_where
 from archspec.backends.torch.code import Code
 from archspec.backends.torch.dialect import (
     Attend,
     AttendByFlex,
     AttendByKernel,
     AttendRows,
+    AttendWhere,
     Handed,
     InPieces,
     Layers,
@@ -30,12 +31,14 @@ from archspec.backends.torch.layers import cycled
 from archspec.backends.torch.ops import RULES
 from archspec.backends.torch.pattern import one_of
 from archspec.backends.torch.pieces import pieces
+from archspec.backends.torch.recur import recur
 from archspec.backends.torch.release import drop, rebind
 from archspec.backends.torch.scope import stem
 from archspec.backends.torch.state import append, exclusive, held_back, hold, keep, recall
 from archspec.backends.torch.words import RESERVED
 from archspec.dims import num as n
 from archspec.errors import Diagnostic, UnsupportedError
+from archspec.ir.along import Along
 from archspec.ir.graph import Apply, Call, Node, Repeat, Value
 from archspec.ir.ops.elementwise import Dropout
 from archspec.ir.ops.state import Append, Hold, Keep, Recall
@@ -78,6 +81,8 @@ def write_node(body: Body, node: Node, nodes: Sequence[Node]) -> None:
     match node:
         case Handed():
             handed(body, node)
+        case Call(along=Along() as along):
+            recur(body, node, along)
         case Call():
             call(body, node, nodes)
         case Repeat(rows=None):
@@ -108,6 +113,8 @@ def write_node(body: Body, node: Node, nodes: Sequence[Node]) -> None:
             attend_by_flex(body, node, op)
         case Apply(op=AttendByKernel() as op):
             attend_by_kernel(body, node, op)
+        case Apply(op=AttendWhere() as op):
+            attend_where(body, node, op)
         case Apply(op=AttendRows() as op):
             attend_rows(body, node, op)
         case Apply(op=Dropout() as op):

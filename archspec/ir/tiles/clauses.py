@@ -27,6 +27,12 @@ def clauses(rule: Expr, places: Places) -> tuple[Clause, ...]:
         return (frozenset({left(rule)}),)
 
 
+def always_tested(found: Iterable[Clause]) -> Clause:
+    """What is tested pair by pair in every alternative."""
+    tested = [frozenset(term for term in clause if term.kind in ("left", "data")) for clause in found]
+    return frozenset[Term].intersection(*tested) if tested else frozenset()
+
+
 class _TooManyError(Exception):
     """More alternatives than anybody reads."""
 

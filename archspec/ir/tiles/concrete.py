@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from archspec.dims.expr import write
 from archspec.ir.tiles.plan import Segment, TilePlan, Walk
-from archspec.ir.tiles.values import value
+from archspec.ir.tiles.values import function, value
 
 
 class Sizes(Struct, frozen=True):
@@ -49,9 +49,14 @@ def tiles(plan: TilePlan, walk: Walk, sizes: Sizes, numbers: Mapping[str, int]) 
     Raises ValueError where a number is not above 0 that the plan divides by.
     """
     given = _given(plan, sizes, numbers)
-    own = {"M": sizes.M, "N": sizes.N, "Q": sizes.Q, "K": sizes.K}
-    for tile in range(-(-own[walk.own.length] // own[walk.own.size])):
-        yield tuple(_runs(walk, {**given, walk.own.tile: tile}))
+    lets = [(word, function(expr)) for word, expr in walk.lets]
+    ends = [(x, function(x.begin), function(x.end)) for x in walk.segments]
+    for tile in range(-(-given[walk.own.length] // given[walk.own.size])):
+        given[walk.own.tile] = tile
+        for word, meaning in lets:
+            given[word] = meaning(given)
+        found = (Run(begin(given), end(given), segment) for segment, begin, end in ends)
+        yield tuple(run for run in found if run.begin < run.end)
 
 
 def _given(plan: TilePlan, sizes: Sizes, numbers: Mapping[str, int]) -> dict[str, int]:
@@ -62,15 +67,6 @@ def _given(plan: TilePlan, sizes: Sizes, numbers: Mapping[str, int]) -> dict[str
         raise ValueError(f"{', '.join(wrong)}: not above 0, as the plan takes it to be")
     whole = {"M": sizes.M, "N": sizes.N, "Q": sizes.Q, "K": sizes.K, "start": sizes.start}
     return {**spelt, **looked_up, **whole}
-
-
-def _runs(walk: Walk, given: dict[str, int]) -> Iterator[Run]:
-    for word, expr in walk.lets:
-        given[word] = value(expr, given)
-    for each in walk.segments:
-        begin, end = value(each.begin, given), value(each.end, given)
-        if begin < end:
-            yield Run(begin, end, each)
 
 
 def cost(plan: TilePlan, sizes: Sizes, numbers: Mapping[str, int]) -> Cost:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from archspec.dims.expr import Binary, Expr, Index, Literal, Name, children, names, substitute, write
 from archspec.dims.num import Num
 from archspec.ir.tiles.bands import KEYS, QUERIES, RESERVED, Axis, Band, Box, Names, band, merged, tight
-from archspec.ir.tiles.clauses import Clause, clauses
+from archspec.ir.tiles.clauses import Clause, always_tested, clauses
 from archspec.ir.tiles.order import apart, gaps, hull, used
 from archspec.ir.tiles.sums import both, either
 from archspec.ir.tiles.terms import Places, Term, factors
@@ -135,19 +135,13 @@ def _walk(rule: Expr, own: Axis, along: Axis, places: Places) -> Walk:
     lets = Names()
     box = Box.of(own, along, places, lets)
     found = clauses(rule, places)
-    common = _common(found)
+    common = always_tested(found)
     tests = _Tests.of(found, common)
     loose = merged([band(clause, common, box, lets) for clause in found])
     bands = [tight(each, along, lets) for each in loose]
     segments = tuple(_segments(bands, tests, rule, common, lets))
     read = {word for each in segments for expr in (each.begin, each.end) for word in names(expr)}
     return Walk(own, along, used(lets, read), segments)
-
-
-def _common(found: Sequence[Clause]) -> frozenset[Term]:
-    """What has to be tested for every alternative."""
-    left = [frozenset(t for t in clause if t.kind in ("left", "data")) for clause in found]
-    return frozenset[Term].intersection(*left) if left else frozenset()
 
 
 class _Tests(Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from archspec.dims.expr import Binary, Call, Conditional, Expr, Literal, Unary
 
-ZERO = Literal(0)
+ZERO, ONE = Literal(0), Literal(1)
 
 
 def whole(expr: Expr) -> int | None:

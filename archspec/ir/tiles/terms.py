@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from archspec.dims.expr import Binary, Expr, Index, Literal, Name, Unary, children, names
 from archspec.dims.num import Num
-from archspec.ir.tiles.sums import ZERO, ceil, floor, minus, plus, times, whole
+from archspec.ir.tiles.sums import ONE, ZERO, ceil, floor, gap, minus, plus, times, whole
 from archspec.ir.tiles.values import value
 
 Kind = Word["lower", "upper", "first", "last", "if", "left", "data"]
@@ -157,6 +157,29 @@ def _product(a: tuple[Expr, Expr], b: tuple[Expr, Expr], places: Places) -> tupl
         if n[0] == n[1] and places.positive(n[0]):
             return times(x[0], n[0]), times(x[1], n[0])
     return None
+
+
+def offset(expr: Expr, places: Places, factor: Expr = ONE) -> tuple[Expr, Expr] | None:
+    """The least and the most that `expr * factor` lies beyond the own place, wherever that is.
+
+    `q - w + 1`: 1 - w on both sides; `q // c * c`: from 1 - c to 0. None for what does not go along with it.
+    """
+    match expr:
+        case Name(id=places.own) if factor == ONE:
+            return ZERO, ZERO
+        case Binary(op="+" | "-" as op, left=a, right=b) if op == "+" or not places.read(b):
+            inner, other = (a, b) if places.read(a) else (b, a)
+            found = None if places.read(other) else offset(inner, places, factor)
+            more = times(other, factor) if op == "+" else minus(ZERO, times(other, factor))
+            return found and (plus(found[0], more), plus(found[1], more))
+        case Binary(op="*", left=a, right=b):
+            inner, n = (a, b) if places.read(a) else (b, a)
+            return None if places.read(n) else offset(inner, places, times(n, factor))
+        case Binary(op="//", left=a, right=by) if gap(by, factor) == 0:
+            found = offset(a, places)
+            return found and (plus(found[0], 1, minus(ZERO, by)), found[1])
+        case _:
+            return None
 
 
 def factors(expr: Expr, places: Places) -> Iterator[Expr]:

@@ -1,45 +1,64 @@
-"""The value of an expression of whole numbers."""
+"""Expressions of whole numbers as functions, and their values."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from archspec.dims.expr import Binary, Call, Conditional, Expr, Index, Literal, Name, Unary, write
+
+Function: TypeAlias = Callable[[Mapping[str, int]], int]
+"""The value, for `numbers` of names and, as they are written, of elements of tensors: `"window[h]"`."""
 
 _TWO: dict[str, Callable[[int, int], int]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "//": operator.floordiv, "%": operator.mod,
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
     ">=": operator.ge,
 }  # fmt: skip
-_MANY: dict[str, Callable[[Iterable[int]], int]] = {"min": min, "max": max}
+_ONE: dict[str, Callable[[int], int]] = {"-": operator.neg, "not": operator.not_, "abs": abs}
 
 
 def value(expr: Expr, numbers: Mapping[str, int]) -> int:
-    """The value; `numbers` are of names and, as they are written, of elements of tensors: `"window[h]"`.
+    """The value, once; `function` says what it raises."""
+    return function(expr)(numbers)
 
-    Raises KeyError for what has no number, ZeroDivisionError, and ValueError for what is no such arithmetic.
+
+def function(expr: Expr) -> Function:
+    """The function; called, it raises KeyError for what has no number, and ZeroDivisionError.
+
+    Raises ValueError for what is no such arithmetic.
     """
     match expr:
         case Literal(value=int() as number):
-            return number
+            return lambda numbers: number
         case Name() | Index():
-            return numbers[write(expr)]
-        case Unary(op="-", operand=x):
-            return -value(x, numbers)
-        case Unary(op="not", operand=x):
-            return not value(x, numbers)
-        case Binary(op="and", left=a, right=b):
-            return value(a, numbers) and value(b, numbers)
-        case Binary(op="or", left=a, right=b):
-            return value(a, numbers) or value(b, numbers)
+            word = write(expr)
+            return lambda numbers: numbers[word]
+        case Unary(op=op, operand=x) | Call(function=op, args=(x,)) if op in _ONE:
+            one, inner = _ONE[op], function(x)
+            return lambda numbers: one(inner(numbers))
         case Binary(op=op, left=a, right=b) if op in _TWO:
-            return _TWO[op](value(a, numbers), value(b, numbers))
+            two, left, right = _TWO[op], function(a), function(b)
+            return lambda numbers: two(left(numbers), right(numbers))
+        case Call(function="min" | "max" as op, args=args):
+            extreme, parts = {"min": min, "max": max}[op], tuple(map(function, args))
+            return lambda numbers: extreme([part(numbers) for part in parts])
+        case _:
+            return _decided(expr)
+
+
+def _decided(expr: Expr) -> Function:
+    """What computes one part only after another has decided so."""
+    match expr:
+        case Binary(op="and", left=a, right=b):
+            left, right = function(a), function(b)
+            return lambda numbers: left(numbers) and right(numbers)
+        case Binary(op="or", left=a, right=b):
+            left, right = function(a), function(b)
+            return lambda numbers: left(numbers) or right(numbers)
         case Conditional(test=test, then=a, orelse=b):
-            return value(a if value(test, numbers) else b, numbers)
-        case Call(function="abs", args=(x,)):
-            return abs(value(x, numbers))
-        case Call(function=function, args=args) if function in _MANY:
-            return _MANY[function](value(x, numbers) for x in args)
+            which, yes, no = map(function, (test, a, b))
+            return lambda numbers: yes(numbers) if which(numbers) else no(numbers)
         case _:
             raise ValueError(f"'{write(expr)}' is no arithmetic of whole numbers")

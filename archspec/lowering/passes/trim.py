@@ -48,9 +48,16 @@ def _reads(region: Region) -> set[str]:
 
 def _call(node: Call) -> Call:
     region = trimmed(node.region)
-    kept = [i for i, v in enumerate(region.inputs) if v.name in _reads(region)]
+    first, along = set(range(_least(node))), node.along
+    kept = [i for i, v in enumerate(region.inputs) if i in first or v.name in _reads(region)]
     region = replace(region, inputs=tuple(region.inputs[i] for i in kept))
-    return replace(node, region=region, inputs=tuple(node.inputs[i] for i in kept))
+    along = along and replace(along, cut=sum(along.carried <= i < along.own for i in kept))
+    return replace(node, region=region, inputs=tuple(node.inputs[i] for i in kept), along=along)
+
+
+def _least(node: Call) -> int:
+    """How many of the first inputs stay, read or not: what is carried, and what tells how many positions."""
+    return node.along.carried + 1 if node.along else 0
 
 
 def _repeat(node: Repeat) -> Repeat:

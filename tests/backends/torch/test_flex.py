@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.export import Dim, export
 from torch.nn.attention.flex_attention import flex_attention
 
 import archspec
@@ -125,6 +126,36 @@ def test_the_source_calls_it_compiled_and_builds_masks_outside_of_layers():
     assert all(place < loop for place in built)
     assert "mask: BlockMask" in text
     assert "F.scaled_dot_product_attention" not in text
+
+
+def exported(case: str, folder: Path, lengths: Any) -> tuple[Any, Any, dict[str, Tensor]]:
+    """The model as a graph, which holds FlexAttention as one operation; eager, and what both are given."""
+    path = spec(folder, *BEHIND[case], streams=False)
+    eager = archspec.compile(path, attention="eager", seed=3).eval()
+    flexible = archspec.compile(path, attention="flex").eval()
+    flexible.load_state_dict(eager.state_dict())
+    given = inputs() | {"attention_mask": padding()}
+    program = export(flexible, (), given, dynamic_shapes=lengths and dict.fromkeys(given) | lengths)
+    assert [node for node in program.graph.nodes if str(node.target) == "flex_attention"]
+    return program.module(), eager, given
+
+
+@pytest.mark.parametrize("case", ["window", "rule", "sinks"])
+@torch.no_grad()
+def test_it_is_exported_for_any_length(case: str, tmp_path: Path):
+    """Uncompiled: what is compiled within a graph is traced as it stands. The first loads a tracer (5 s)."""
+    size = Dim("S", min=2, max=64)
+    axes: Any = {name: {1: size} for name in ("x", "attention_mask", "marked", "doc")}
+    graph, eager, given = exported(case, tmp_path, axes | {"bias": {1: size, 2: size}})
+    for rows in (given, some(given, 0, 23)):
+        torch.testing.assert_close(graph(**rows), eager(**rows), **CLOSE)
+
+
+@torch.no_grad()
+def test_with_a_bias_tensor_it_is_exported_for_one_length(tmp_path: Path):
+    """torch 2.13 cannot trace an index into a captured tensor with two axes of no fixed length."""
+    graph, eager, given = exported("tensor, capped", tmp_path, None)
+    torch.testing.assert_close(graph(**given), eager(**given), **CLOSE)
 
 
 def test_weights_are_not_dropped_and_that_is_said(tmp_path: Path):

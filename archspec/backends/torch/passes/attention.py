@@ -19,7 +19,7 @@ from archspec.backends.torch.mask_rules import (
     may_be_absent,
     may_lack,
 )
-from archspec.backends.torch.walk import map_regions
+from archspec.backends.torch.walk import map_attentions, map_regions
 from archspec.dims import num as n
 from archspec.dims.expr import Binary, Expr, Index, Name, names, write
 from archspec.errors import Diagnostic, UnsupportedError
@@ -36,7 +36,7 @@ def choose_attention(root: Region, pick: Pick) -> Region:
 
     `pick` says how each is computed. Raises `UnsupportedError` U002 for what an implementation cannot do.
     """
-    root = map_regions(root, lambda region: _rewrite(region, pick))
+    root = map_attentions(root, lambda node, op, taken: _expand(node, op, pick(op, node.inputs), taken))
     masks = [*_masks(root)]
     blocks, documents = any(op.blocks for op in masks), any(op.documents for op in masks)
     if not blocks and not documents:
@@ -60,17 +60,6 @@ def _all_in_parts(region: Region, *, blocks: bool, documents: bool) -> Region:
                 nodes.append(replace(node, op=structs.replace(op, blocks=blocks, documents=documents)))
             case _:
                 nodes.append(node)
-    return replace(region, nodes=tuple(nodes))
-
-
-def _rewrite(region: Region, pick: Pick) -> Region:
-    nodes: list[Node] = []
-    taken = {v.name for v in region.inputs} | {v.name for node in region.nodes for v in node.outputs}
-    for node in region.nodes:
-        if isinstance(node, Apply) and isinstance(node.op, Attention):
-            nodes += _expand(node, node.op, pick(node.op, node.inputs), taken)
-        else:
-            nodes.append(node)
     return replace(region, nodes=tuple(nodes))
 
 

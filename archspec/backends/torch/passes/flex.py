@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from archspec.backends.torch.choice import Pick
 from archspec.backends.torch.dialect import AttendByFlex, FlexMask, FlexScore
 from archspec.backends.torch.mask_rules import may_be_absent
 from archspec.backends.torch.passes.attention import fresh, mask_of, placed, read_of, score_of
-from archspec.backends.torch.walk import map_regions
+from archspec.backends.torch.walk import map_attentions
 from archspec.dims.expr import Expr
 from archspec.ir.graph import Apply, Node, Region, Value
 from archspec.ir.ops.attention import Attention
@@ -16,19 +14,9 @@ from archspec.ir.ops.attention import Attention
 
 def attend_by_flex(root: Region, pick: Pick) -> Region:
     """Afterwards each `Attention` for which `flex` is picked is an `AttendByFlex`, behind its rules."""
-    return map_regions(root, lambda region: _rewrite(region, pick))
-
-
-def _rewrite(region: Region, pick: Pick) -> Region:
-    nodes: list[Node] = []
-    taken = {v.name for v in region.inputs} | {v.name for node in region.nodes for v in node.outputs}
-    for node in region.nodes:
-        match node:
-            case Apply(op=Attention() as op) if pick(op, node.inputs) == "flex":
-                nodes += _expand(node, op, taken)
-            case _:
-                nodes.append(node)
-    return replace(region, nodes=tuple(nodes))
+    return map_attentions(
+        root, lambda node, op, taken: _expand(node, op, taken) if pick(op, node.inputs) == "flex" else [node]
+    )
 
 
 def _expand(node: Apply, op: Attention, taken: set[str]) -> list[Node]:

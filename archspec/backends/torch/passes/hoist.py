@@ -50,8 +50,7 @@ class _Around:
         if isinstance(node, Apply):
             return [node]
         before: list[Node] = []
-        carried = node.own if isinstance(node, Repeat) else 0
-        lifted = [_lift(hoist(region), carried) for region in node.regions]
+        lifted = [_lift(hoist(region), node.own) for region in node.regions]
         pairs = [self._placed(region, given_up, node, before) for region, given_up in lifted]
         extra = tuple(dict.fromkeys(outer for found in pairs for _, outer in found))
         regions = tuple(_receive(r, found, extra) for (r, _), found in zip(lifted, pairs, strict=True))
@@ -83,9 +82,9 @@ class _Around:
         return replace(value, name=fresh(hint, self.taken), type=TensorType(value.type.dtype, tuple(shape)))
 
 
-def _lift(region: Region, carried: int) -> tuple[Region, list[Apply]]:
+def _lift(region: Region, own: int) -> tuple[Region, list[Apply]]:
     """The region without the nodes that can be made outside, and those nodes in order."""
-    free = {v.name for v in region.inputs[carried:]}
+    free = {v.name for v in region.inputs[own:]}
     movable: list[Apply] = []
     for node in region.nodes:
         known = all(v is None or v.name in free for v in node.inputs)

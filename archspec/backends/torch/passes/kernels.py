@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from archspec.backends.torch.choice import Pick
 from archspec.backends.torch.dialect import AttendByKernel
 from archspec.backends.torch.kernels.describe import describe
 from archspec.backends.torch.kernels.module import kernel_file
-from archspec.backends.torch.walk import map_regions
-from archspec.ir.graph import Apply, Node, Region, walk
+from archspec.backends.torch.walk import map_attentions
+from archspec.ir.graph import Apply, Region, walk
 from archspec.ir.ops.attention import Attention
 
 
 def attend_by_kernels(root: Region, pick: Pick) -> Region:
     """Afterwards each `Attention` for which `triton` is picked is an `AttendByKernel`."""
-    return map_regions(
-        root, lambda region: replace(region, nodes=tuple(_by_kernel(node, pick) for node in region.nodes))
+    return map_attentions(
+        root, lambda node, op, _: [_by_kernel(node, op) if pick(op, node.inputs) == "triton" else node]
     )
 
 
@@ -29,12 +28,8 @@ def kernel_files(root: Region) -> Mapping[str, str]:
     return {file.name: file.text for file in sorted(files, key=lambda file: file.name)}
 
 
-def _by_kernel(node: Node, pick: Pick) -> Node:
-    if not isinstance(node, Apply) or not isinstance(node.op, Attention):
-        return node
-    if pick(node.op, node.inputs) != "triton":
-        return node
-    op, found = node.op, describe(node.op, node.inputs)
+def _by_kernel(node: Apply, op: Attention) -> Apply:
+    found = describe(op, node.inputs)
     sinks = node.inputs[4:5] if found.description.sunk else ()
     kernel = AttendByKernel(
         kernel_file(found.description).name,

@@ -135,12 +135,12 @@ def window_attention(
         return F.scaled_dot_product_attention(q, k, v, mask, **options)
     if q.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
         return block_attention(q, k, v, mask, **options)
-    done: list[Tensor] = []
+    y = q.new_empty(len(q), q.shape[2], q.shape[1], v.shape[3]).transpose(1, 2)  # heads lie together, as in q
     for keys, values, steps in runs(mask, k, v):
         for step in steps:  # what a few queries read stays in the cache
             few = q[:, :, step.rows], keys[:, :, step.keys], values[:, :, step.keys], step.mask
-            done.append(F.scaled_dot_product_attention(*few, **options).transpose(1, 2))
-    return torch.cat(done, dim=1).transpose(1, 2)
+            y[:, :, step.rows] = F.scaled_dot_product_attention(*few, **options)
+    return y
 
 
 def runs(windows: Windows, k: Tensor, v: Tensor) -> list[tuple[Tensor, Tensor, list[Step]]]:

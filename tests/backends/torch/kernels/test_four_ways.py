@@ -116,12 +116,21 @@ def test_results_and_gradients(name: str, attention: str, dtype: torch.dtype, tm
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("attention", ["flex", "triton"])
 @pytest.mark.parametrize("name", WRITTEN)
 @torch.no_grad()
-def test_results(name: str, attention: str, tmp_path: Path):
+def test_results(name: str, attention: str, dtype: torch.dtype, tmp_path: Path):
     """FlexAttention has no gradient on a CPU; those of kernels are held by test_structures."""
     given = WRITTEN[name]
-    x = operands(given)
+    x = operands(given, dtype)
     true, found = right(given)(x.wide()), built(given, attention, tmp_path)(x)
-    check({"out": found}, {"out": true}, seen(given, x), torch.float32)
+    check({"out": found}, {"out": true}, seen(given, x), dtype)
+
+
+def test_there_are_as_many_as_the_page_says():
+    page = (Path(__file__).parents[4] / "docs" / "kernels.md").read_text(encoding="utf-8")
+    assert f"**Four ways**: {len(WRITTEN)} structures" in page
+    assert f"for {len(STRUCTURES)} structures in fp32" in page
+    shapes = [given.shape for given in WRITTEN.values()]
+    assert f"at {min(s.K for s in shapes)} to {max(s.Q for s in shapes)} tokens" in page

@@ -43,6 +43,9 @@ TABLE: dict[tuple[str, int, int], Tiles] = {
     ("decode", 80, 64): Tiles(16, 128, 4, 3), ("decode", 80, 128): Tiles(16, 64, 4, 3),
     ("decode", 80, 256): Tiles(16, 32, 4, 2),
     ("forward", 0, 128): Tiles(128, 64, 4, 2), ("forward", 0, 256): Tiles(64, 32, 4, 1),
+    ("backward_queries", 0, 64): Tiles(64, 64, 4, 2), ("backward_queries", 0, 128): Tiles(64, 32, 4, 2),
+    ("backward_queries", 0, 256): Tiles(32, 32, 4, 1),
+    ("decode", 0, 128): Tiles(16, 64, 4, 2), ("decode", 0, 256): Tiles(16, 32, 4, 2),
     ("backward_keys", 0, 128): Tiles(32, 64, 4, 1), ("backward_keys", 0, 256): Tiles(32, 32, 4, 1),
     ("forward", 90, 128): Tiles(128, 64, 8, 3), ("forward", 90, 256): Tiles(64, 64, 8, 2),
     ("backward_queries", 90, 64): Tiles(64, 64, 4, 2), ("backward_queries", 90, 128): Tiles(64, 64, 4, 2),
@@ -83,6 +86,8 @@ def chosen(kernel: str, capability: int, widest: int) -> Tiles:
     known = max((at for name, at, _ in TABLE if name == kernel and at <= capability), default=80)
     widths = sorted(width for name, at, width in TABLE if (name, at) == (kernel, known))
     found = TABLE[kernel, known, next((w for w in widths if w >= widest), widths[-1])]
+    if CAPPED:  # the gradient of the cap is a further tile
+        found = found._replace(M=found.M // 2) if (kernel, known) == ("backward_keys", 80) else found
     if BUSY:
         half = {"forward": "N", "backward_queries": "N", "backward_keys": "M"}.get(kernel)
         found = found._replace(**{half: max(16, getattr(found, half) // 2)}) if half else found
