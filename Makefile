@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ALL := $(VENV)/.installed-all
 
 .NOTPARALLEL:
-.PHONY: help venv demo test lint types check fmt bench kernels-gate clean
+.PHONY: help venv demo clients test lint types check fmt bench kernels-gate clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +20,19 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 
 demo: $(VENV)/.installed-torch  ## build GPT-2 from its spec and generate tokens with it
 	$(BIN)/archspec run gpt2 --init 0 --prompt-ids 464,3290,318 --max-new-tokens 16
+
+# Clients of exported folders whose pins clash with ours: each has an environment of its own, which holds what differs, and
+# takes all else (torch, ONNX Runtime, numpy) from VENV.
+CLIENTS := $(patsubst %,$(VENV)/clients/%/.installed,genai optimum)
+
+clients: $(CLIENTS)  ## install the clients that tests/clients runs, else those tests are skipped
+
+$(VENV)/clients/%/.installed: tests/clients/requirements-%.txt $(ALL)
+	$(BIN)/python -m venv --without-pip $(@D)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
+		"$$($(@D)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/outer.pth"
+	$(BIN)/python -m pip --python $(@D)/bin/python install --quiet --no-deps --no-compile -r $<
+	touch $@
 
 test: $(ALL)  ## run every test
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal

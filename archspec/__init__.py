@@ -46,7 +46,9 @@ if TYPE_CHECKING:
         device,
         render,
     )
+    from archspec.api_bench import bench, load_bench, save_bench
     from archspec.api_compare import check_budget, compare, comparison_tables, curves, scale, scale_tables
+    from archspec.api_export import Format, Verification, doctor, export, export_tables, verdicts
     from archspec.api_kernels import kernel_tables, write_kernels
     from archspec.api_measure import (
         calibrate,
@@ -77,13 +79,16 @@ __all__ = [
     "Cluster",
     "Demand",
     "Diagnostic",
+    "Format",
     "Place",
     "Question",
     "Table",
     "TrainingGoal",
+    "Verification",
     "__version__",
     "analyze",
     "attention_weights",
+    "bench",
     "build",
     "calibrate",
     "catalog",
@@ -97,13 +102,17 @@ __all__ = [
     "device",
     "device_table",
     "diff",
+    "doctor",
+    "export",
     "export_hf",
+    "export_tables",
     "fmt",
     "generate",
     "import_config",
     "kernel_tables",
     "kernels",
     "load",
+    "load_bench",
     "load_reached",
     "load_tensors",
     "lower",
@@ -119,6 +128,7 @@ __all__ = [
     "render",
     "sample",
     "samples",
+    "save_bench",
     "save_device",
     "save_image",
     "save_reached",
@@ -130,6 +140,7 @@ __all__ = [
     "source",
     "start_token",
     "streams",
+    "verdicts",
     "verify_cost",
     "vocabulary",
     "weight_map",
@@ -137,7 +148,17 @@ __all__ = [
     "write_kernels",
 ]
 
-ROOMS = ("api", "api_run", "api_analyze", "api_compare", "api_kernels", "api_measure", "api_plan")
+ROOMS = (
+    "api",
+    "api_run",
+    "api_analyze",
+    "api_bench",
+    "api_compare",
+    "api_export",
+    "api_kernels",
+    "api_measure",
+    "api_plan",
+)
 
 
 def __getattr__(name: str) -> object:

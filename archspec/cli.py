@@ -12,10 +12,12 @@ import click
 from archspec import report
 from archspec.cli_analyze import analyze
 from archspec.cli_begin import diff, import_, new
+from archspec.cli_bench import bench
 from archspec.cli_common import Program
 from archspec.cli_compare import compare, scale
+from archspec.cli_export import doctor, export
 from archspec.cli_kernels import kernels
-from archspec.cli_model import build, export
+from archspec.cli_model import build
 from archspec.cli_plan import plan
 from archspec.cli_profile import profile
 from archspec.cli_run import run
@@ -41,10 +43,12 @@ from archspec.version import VERSION
         scale,
         plan,
         profile,
+        bench,
         list_,
         schema,
         explain,
         fmt,
+        doctor,
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

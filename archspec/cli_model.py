@@ -1,4 +1,4 @@
-"""Commands that make a model of a spec: build, run, export."""
+"""The command that makes a model of a spec: build."""
 
 from __future__ import annotations
 
@@ -50,24 +50,3 @@ def build(
     with working("building"):
         files = archspec.build(loaded, out, attention=attention, device=device, weights=weights, init=init)
     write_json([str(file) for file in files]) if as_json else click.echo("\n".join(map(str, files)))
-
-
-@click.command()
-@spec_argument
-@click.option(
-    "--hf", "out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The folder to write."
-)
-@spec_options
-@weights_options
-@format_option
-def export(
-    spec: str, out: Path, graph: str | None, preset: str | None, overrides: dict[str, str],
-    weights: Path | None, init: int | None, as_json: bool,
-) -> None:  # fmt: skip
-    """Write a checkpoint in Hugging Face format, which transformers loads."""
-    one_of(weights, init, required=True)
-    loaded = archspec.load(spec, graph=graph, preset=preset, overrides=overrides)
-    with working("writing the checkpoint"):
-        model = weights if weights is not None else archspec.compile(loaded, seed=init)
-        archspec.export_hf(model, loaded, out)
-    write_json([str(out)]) if as_json else click.echo(str(out))

@@ -18,10 +18,10 @@ from archspec.backends.torch.runtime.load import module_from_source
 from archspec.errors import Diagnostic, InternalError, UnsupportedError, WeightsError, did_you_mean
 from archspec.ir.graph import Graph
 from archspec.spec.spec import Spec
-from archspec.weights.folder import hub_config, open_checkpoint
+from archspec.weights.folder import hub_config
+from archspec.weights.held import held_in
 from archspec.weights.load_torch import load_state
-from archspec.weights.mapping import WeightMap
-from archspec.weights.of_spec import Share, native_map, rules_of, shares_of
+from archspec.weights.of_spec import Share, rules_of, shares_of
 from archspec.weights.save_torch import refuse_leftovers, save_folder
 
 State = Mapping[str, Tensor]
@@ -68,30 +68,11 @@ def read(spec: Spec, graph: Graph, path: Path) -> dict[str, Tensor]:
 
     Raises WeightsError: W020 to W023 where it cannot be read, W040 to W044 where it does not fit.
     """
-    native = native_map(graph)
-    shares = shares_of(spec, graph) if spec.section("weights").entries else ()
-    if not shares or _is_ours(path, native, shares):
-        return load_state(path, native)
     state: dict[str, Tensor] = {}
-    for share in shares:
-        held = load_state(_folder(path, share), share.weights)
-        state |= {ours: held[theirs] for ours, theirs in share.names.items()}
+    for held in held_in(spec, graph, path):
+        found = load_state(held.checkpoint.path, held.weights)
+        state |= {ours: found[theirs] for ours, theirs in held.names.items()}
     return state
-
-
-def _folder(path: Path, share: Share) -> Path:
-    """Where a checkpoint lies: in its own place among several, or alone."""
-    inside = path / share.rules.folder if share.rules.folder else path
-    return inside if inside.is_dir() else path
-
-
-def _is_ours(path: Path, native: WeightMap, shares: tuple[Share, ...]) -> bool:
-    """Whether a file uses our names, and not those of the hub."""
-    if any(_folder(path, share) != path for share in shares):
-        return False
-    stored = set(open_checkpoint(path).tensors)
-    hub = {name for share in shares for name in share.weights.hub}
-    return stored <= {*native.tensors, *native.ties} and not stored <= hub
 
 
 def started(source: str, graph: Graph, seed: int | None) -> dict[str, Tensor]:

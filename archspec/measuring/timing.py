@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
 import torch
 
-_STATUS = Path("/proc/self/status")
+from archspec.measuring import resident
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +77,7 @@ def most_memory(call: Callable[[], object], place: torch.device) -> int | None:
         call()
         torch.cuda.synchronize(place)
         return torch.cuda.max_memory_allocated(place) - before
-    with suppress(
-        OSError
-    ):  # not every kernel lets the mark be set back; then it is that of the whole process
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before = _status("VmRSS:")
+    resident.set_mark_back()
+    before = resident.now()
     call()
-    highest = _status("VmHWM:") or _highest()
-    return None if before is None else max(0, highest - before)
-
-
-def _status(key: str) -> int | None:
-    try:
-        lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(key)), None)
-
-
-def _highest() -> int:
-    """Kilobytes on Linux, bytes on macOS."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    return None if before is None else max(0, resident.highest() - before)

@@ -74,6 +74,18 @@ def read_header(path: Path) -> dict[str, Stored]:
         raise WeightsError(Diagnostic("W020", f"cannot read {path}: {error.strerror}")) from error
 
 
+def data_start(path: Path) -> int:
+    """Where the data of a safetensors file begins: what offsets in its header count from, in bytes.
+
+    Raises WeightsError W020 where the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return 8 + int.from_bytes(file.read(8), "little")
+    except OSError as error:
+        raise WeightsError(Diagnostic("W020", f"cannot read {path}: {error.strerror}")) from error
+
+
 def _header_bytes(path: Path) -> tuple[bytes, int]:
     if path.exists() and not path.is_file():
         raise _Malformed("it is not a regular file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from archspec.errors import Diagnostic, WeightsError, did_you_mean
 from archspec.weights.arrays import Array, ArrayModule, Reader, TensorSpec, same, written
@@ -47,6 +48,17 @@ class Reading(Struct, frozen=True):
                     yield name, array
                 elif not same(array, dict(self.source[name].to_ours(read_hub, xp))[name]):
                     raise self._differs(name, recipe)
+
+    def check_ties(self, read: Reader, xp: ArrayModule) -> None:
+        """Reads what a file holds more than once. Raises WeightsError W043 where it is not equal."""
+        repeating = (each for each in self.recipes if self._repeats(each))
+        for _ in replace(self, recipes=tuple(repeating)).run(read, xp):
+            pass
+
+    def _repeats(self, recipe: Recipe) -> bool:
+        return len({*recipe.ours}) < len(recipe.ours) or any(
+            self.source[name] is not recipe for name in recipe.ours
+        )
 
     def _differs(self, name: str, recipe: Recipe) -> WeightsError:
         first, second = (self.places[each.hub[0]] for each in (self.source[name], recipe))

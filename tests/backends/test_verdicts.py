@@ -7,13 +7,15 @@ import pytest
 
 import archspec.backends
 from archspec.backends.base import Lowered, Rule, Rules, Unsupported
+from archspec.backends.onnx.ops import RULES as ONNX_RULES
 from archspec.backends.torch.ops import RULES
 from archspec.ir.op import REGISTRY, Op
 from archspec.ir.ops.attention import Attention
 from archspec.ir.ops.contract import Linear, Matmul
+from archspec.ir.ops.loss import CrossEntropy, MeanError
 from archspec.ir.ops.state import Append, Hold, Keep, Recall
 
-BACKENDS: dict[str, Rules[Any, Any, Any]] = {"torch": RULES}
+BACKENDS: dict[str, Rules[Any, Any, Any]] = {"torch": RULES, "onnx": ONNX_RULES}
 
 
 class Unheard(Op, frozen=True):
@@ -48,6 +50,15 @@ def test_torch_leaves_attention_and_state_to_its_emitter():
 
 def test_torch_computes_every_operation():
     assert not [op for op in REGISTRY.values() if isinstance(RULES.verdict(op), Unsupported)]
+
+
+def test_onnx_computes_every_operation_but_losses():
+    found = {op: ONNX_RULES.verdict(op) for op in REGISTRY.values()}
+    assert {op for op, verdict in found.items() if isinstance(verdict, Unsupported)} == {
+        CrossEntropy,
+        MeanError,
+    }
+    assert not [op for op, verdict in found.items() if isinstance(verdict, Lowered)]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

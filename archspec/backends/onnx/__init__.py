@@ -1,0 +1,1 @@
+"""ONNX: a graph as a model file, for ONNX Runtime and whoever else reads it."""
