@@ -11,7 +11,7 @@ SINCE = {"Gelu": 20, "Attention": 23, "RotaryEmbedding": 23, "RMSNormalization":
 
 
 class Profile(Struct, frozen=True):
-    """`standard`: ai.onnx in opset 23. `portable`: in opset 18. `genai`: with operators of ONNX Runtime alone."""
+    """`standard`: ai.onnx, opset 23. `portable`: opset 18. `genai`: with operators of ONNX Runtime alone."""
 
     name: str = "standard"
     dtype: str = "float32"
