@@ -41,7 +41,9 @@ def export(
     F001, F002 for files; WeightsError where the checkpoint does not fit, O010, O012; X002 for a package.
     """
     with installed("onnx"):
-        from archspec.exporting.job import Job  # lazy: short commands start without numpy
+        from archspec.exporting.folders import folder_of  # lazy: short commands start without numpy
+        from archspec.exporting.job import Job  # lazy: the same
+        from archspec.exporting.several_job import SeveralJob, refuse_reference  # lazy: the same
 
     how, what = verification or Verification(), format or Format()
     loaded = api.load(spec, preset=preset, overrides=overrides, graph=graph)
@@ -53,6 +55,10 @@ def export(
     original = _original(loaded, lowered, module or path, init, what.dtype)
     if how.run and how.case is None and find_spec("torch") is None:
         raise _without_torch()
+    several = folder_of(loaded, lowered, what, path)
+    if several is not None:
+        refuse_reference(reference)
+        return SeveralJob(loaded, lowered, what, how, path, several, original).run(folder)
     return Job(loaded, lowered, what, how, path, reference, original).run(folder)
 
 

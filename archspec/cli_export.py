@@ -60,7 +60,7 @@ def _choice(*words: str) -> click.Choice[str]:
     help="The whole sequence at once; with a cache, in one model or in two; an encoder and its decoder.",
 )  # fmt: skip
 @click.option(
-    "--layout", type=_choice("optimum", "web", "genai"),
+    "--layout", type=_choice("optimum", "diffusers", "web", "genai"),
     help="The folder that a client loads: its modes, names, and the files beside the models.",
 )  # fmt: skip
 @click.option(

@@ -106,6 +106,13 @@ def _total(items: Items) -> Value:
     return out
 
 
+def _product(items: Items) -> Value:
+    out = n.num(1)
+    for item in _numbers(items):
+        out = out * item
+    return out
+
+
 def _round_up(x: float, multiple: float) -> float:
     return -(-x // multiple) * multiple
 
@@ -142,5 +149,6 @@ FUNCTIONS: dict[str, Function] = {
     "first": _list(lambda items: items[0]),
     "last": _list(lambda items: items[-1]),
     "sum": _list(_total),
+    "prod": _list(_product),
     "reversed": _list(lambda items: items[::-1]),
 }

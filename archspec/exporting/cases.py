@@ -37,32 +37,45 @@ class Case:
 
 
 def make(
-    graph: Graph, names: Collection[str], model: Model, fixed: Mapping[str, int], *, padded: bool = True
-) -> tuple[Case, ...]:
+    graph: Graph, names: Collection[str], model: Model, fixed: Mapping[str, int], *, padded: bool = True,
+    constant: Mapping[str, Sequence[int]] | None = None,
+) -> tuple[Case, ...]:  # fmt: skip
     """Three cases with different batch and length, or at `fixed` sizes with different numbers.
 
-    `names` are the inputs to give; `padded`: a row is, on the right. Raises ArchspecError O006 where no sizes
+    `names` are the inputs to give; `padded`: a row is, on the right; `constant`: inputs that hold one number
+    throughout, and that of each case. Raises ArchspecError O006 where no sizes
     were found that the model takes.
     """
-    return tuple(_case(graph, names, model, fixed, at, padded) for at in range(len(BATCHES)))
+    of_each = [
+        {name: numbers[at] for name, numbers in (constant or {}).items()} for at in range(len(BATCHES))
+    ]
+    return tuple(_case(graph, names, model, fixed, at, padded, of_each[at]) for at in range(len(BATCHES)))
 
 
 def _case(
-    graph: Graph, names: Collection[str], model: Model, fixed: Mapping[str, int], at: int, padded: bool
-) -> Case:
+    graph: Graph, names: Collection[str], model: Model, fixed: Mapping[str, int], at: int, padded: bool,
+    constant: Mapping[str, int],
+) -> Case:  # fmt: skip
     reason = ""
-    for lengths in LENGTHS:
+    for lengths in _lengths(graph):
         sizes = {**_sizes(graph, BATCHES[at], lengths[at]), **fixed}
         try:
             known = Sizes.of(graph, sizes)
             check_positions(graph, known)
             given = inputs(graph, names, known, seed=at, padded=padded)
+            given |= {name: np.full_like(given[name], number) for name, number in constant.items()}
             return Case(sizes, given, model(given))
         except (RuntimeError, ArchspecError) as error:  # torch refuses sizes that leave nothing to compute
             reason = reason or str(error).strip().splitlines()[0]
     message = f"{graph.name} does not run at any of the sizes that were tried: {reason}"
     hint = "fix some with SIZE=NUMBER, give --case FILE, or --no-verify"
     raise ArchspecError(Diagnostic("O006", message, None, hint))
+
+
+def _lengths(graph: Graph) -> Sequence[tuple[int, int, int]]:
+    """Images of any size are small: a length counts on both sides, and often for many pixels."""
+    areas = any(sum(not size.static for size in value.type.shape[1:]) > 1 for value in graph.inputs)
+    return LENGTHS if not areas else sorted(LENGTHS)
 
 
 def _sizes(graph: Graph, batch: int, length: int) -> dict[str, int]:
@@ -77,7 +90,7 @@ def inputs(
     graph: Graph, names: Collection[str], sizes: Sizes, seed: int, *, padded: bool = True
 ) -> dict[str, Array]:
     """The same for a seed: normal numbers, ids of the tables they are looked up in, else ones and padding."""
-    random, rows = np.random.default_rng(seed), limits(graph)
+    random, rows = np.random.default_rng(seed), limits(graph, sizes.values)
     taken = [value for value in graph.inputs if value.name in names]
     return {value.name: _drawn(value, sizes, rows.get(value.name), random, padded) for value in taken}
 

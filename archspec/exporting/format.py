@@ -12,7 +12,7 @@ ProfileName: TypeAlias = Literal["standard", "portable", "genai"]
 Dtype: TypeAlias = Literal["float32", "float16", "bfloat16"]
 Way: TypeAlias = Literal["full", "cached", "prefill-decode", "encoder-decoder"]
 Provider: TypeAlias = Literal["cpu", "cuda", "tensorrt"]
-LayoutName: TypeAlias = Literal["optimum", "web", "genai"]
+LayoutName: TypeAlias = Literal["optimum", "diffusers", "web", "genai"]
 Quantization: TypeAlias = Literal["int8", "int8-static", "int4"]
 
 

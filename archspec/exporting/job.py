@@ -40,6 +40,10 @@ class Original(Protocol):
         """What it says to inputs."""
         ...
 
+    def part(self, graph: Graph) -> Original:
+        """A part of it alone, that is cut from its graph."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -65,7 +69,7 @@ class Job:
         files = laid_out(files, self.format)
         recorded = cases.load(self.graph, self.how.case) if self.how.case else None
         if self.how.run:
-            _check_runtime(self.how, profile)
+            check_runtime(self.how, profile)
         weight = self._weight(out)
         external = self.format.external
         with new_directory(out) as scratch, fewer_bits(self.graph, self.format, self.reference) as change:
@@ -108,7 +112,7 @@ class Job:
         return cases.make(self.graph, loaded.inputs, run, sizes, padded=padded)
 
 
-def _check_runtime(how: Verification, profile: Profile) -> None:
+def check_runtime(how: Verification, profile: Profile) -> None:
     """Finds what is missing before anything is written."""
     from archspec.backends.onnx import runtime  # lazy: only a verified export needs ONNX Runtime
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from archspec.backends.onnx.compare import REASONS, TOLERANCES, differences
 from archspec.errors import ArchspecError, Diagnostic
-from archspec.exporting.cases import Case
-from archspec.exporting.running import Loaded
+from archspec.exporting.cases import Array, Case
 from archspec.reports.export import Check
 
 
-def verify(loaded: Loaded, cases: Sequence[Case], dtype: str) -> tuple[Check, ...]:
+class Runs(Protocol):
+    """Models that are loaded."""
+
+    def run(self, case: Case) -> Mapping[str, Array]:
+        """The outputs of the graph, by their names there."""
+        ...
+
+
+def verify(loaded: Runs, cases: Sequence[Case], dtype: str) -> tuple[Check, ...]:
     """Runs every case. Raises ArchspecError O002 where an output is further off than rounding explains."""
     checks = tuple(_check(loaded, case, TOLERANCES[dtype]) for case in cases)
     wrong = [_wrong(check, dtype) for check in checks if not check.holds]
@@ -20,7 +28,7 @@ def verify(loaded: Loaded, cases: Sequence[Case], dtype: str) -> tuple[Check, ..
     return checks
 
 
-def _check(loaded: Loaded, case: Case, tolerance: float) -> Check:
+def _check(loaded: Runs, case: Case, tolerance: float) -> Check:
     found = differences(loaded.run(case), case.outputs, tolerance)
     if not found:
         message = "the exported model gives none of the outputs that there are to compare"

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from archspec import model
+from archspec.backends.torch.emit import emit
 from archspec.decode import outputs_of
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, parameters
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -34,6 +36,12 @@ class Original:
         graph = cast("Graph", self.module.graph)
         tensors = {name: torch.from_numpy(array) for name, array in given.items()}
         return {name: _array(tensor) for name, tensor in outputs_of(self._rounded, graph, tensors).items()}
+
+    def part(self, graph: Graph) -> Original:
+        """A part of it alone, that is cut from its graph."""
+        state = cast("Mapping[str, Tensor]", self.module.state_dict())
+        own = {path: state[path] for path, _ in parameters(graph)}
+        return Original(model.make(emit(graph, attention="eager"), graph, state=own), self.dtype)
 
     @cached_property
     def _rounded(self) -> nn.Module:

@@ -131,6 +131,9 @@ class WeightRules(Struct, frozen=True):
     library: Annotated[Library, "Whose folder it is: names of files, form of config.json."] = "transformers"
     graph: Annotated[str | None, "The part of the model it holds: one of `graphs`."] = None
     folder: Annotated[FolderName | None, "Its place beside others."] = None
+    pipeline: Annotated[
+        str | None, "The class that runs it together with those in other folders, for model_index.json."
+    ] = None
     config: Annotated[dict[str, Any], "Written to config.json on export."] = {}
     import_: Annotated[ImportRules, "What else a config.json may say that is imported."] = field(
         default=ImportRules(), name="import"

@@ -34,3 +34,20 @@ outputs: {y: word}
 """
     (tmp_path / "spelt.yaml").write_text(text, encoding="utf-8")
     assert limits(archspec.lower(tmp_path / "spelt.yaml")) == {"ids": 9, "other": 7}
+
+
+def test_rows_that_are_counted_at_run_time(tmp_path: Path):
+    """An edge is two places among the nodes, whose number is a size; cutting it out loses nothing."""
+    text = """\
+archspec: 1
+name: edges
+inputs: {x: "float[N, 3]", edges: "int64[2, E]"}
+outputs: {y: y}
+model:
+  - sent: "gather(x, edges[0], axis=0)"
+  - y: "scatter(sent, expand(edges[1][:, None], [E, 3]), N, axis=0)"
+"""
+    (tmp_path / "edges.yaml").write_text(text, encoding="utf-8")
+    graph = archspec.lower(tmp_path / "edges.yaml")
+    assert limits(graph) == {}
+    assert limits(graph, {"N": 5, "E": 7}) == {"edges": 5}

@@ -88,6 +88,10 @@ class Session:
         """An array in the dtype of an input."""
         return array.astype(DTYPES.get(self._ports[name].type, array.dtype))
 
+    def shape(self, name: str) -> tuple[int | str, ...]:
+        """The shape of an input, with a name for each size that is known only at run time."""
+        return tuple(self._ports[name].shape)
+
     def start(self, name: str, axis: int | None, fill: float | None, batch: int) -> Array:
         """An input of state before the first step, filled with `fill` or 0. It is empty along `axis`."""
         sizes: list[int | str] = self._ports[name].shape
