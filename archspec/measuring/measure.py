@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 from weakref import finalize
@@ -85,6 +86,23 @@ def tensors(results: Any) -> Iterator[Tensor]:
             yield from tensors(result)
 
 
+@contextmanager
+def forward_flops(module: nn.Module, counter: FlopCounterMode | None = None) -> Generator[FlopCounterMode]:
+    """Counts a run without gradients, by a `counter` of one's own or by torch's.
+
+    No parameter asks for gradients meanwhile. A view of one that does, made without them, has no history,
+    and torch's counter fails where a module is given such a view.
+    """
+    learned = [x for x in module.parameters() if x.requires_grad]
+    module.requires_grad_(False)
+    try:
+        with torch.no_grad(), counter or FlopCounterMode(display=False) as counting:
+            yield counting
+    finally:
+        for x in learned:
+            x.requires_grad_(True)
+
+
 def measure(
     module: nn.Module, inputs: Mapping[str, Tensor], run: Callable[..., Any] | None = None
 ) -> Measured:
@@ -96,7 +114,7 @@ def measure(
             results = (run or module)(**inputs)
         measured.peak, measured.peak_at, measured.end = live.peak, live.peak_at, live.live
         del results
-        with FlopCounterMode(display=False) as counter:
+        with forward_flops(module) as counter:
             (run or module)(**inputs)
         measured.flops = counter.get_total_flops()
     return measured

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, flop_registry
+from torch.utils.flop_counter import flop_registry
 
 from archspec.backends.torch.observed import Forward, Kept, Module, Ran, Step
-from archspec.measuring.measure import measure, measure_saved, measure_step, tensors
+from archspec.measuring.measure import forward_flops, measure, measure_saved, measure_step, tensors
 
 Run = Callable[..., Any]
 _ATEN = torch.ops.aten
@@ -50,7 +50,7 @@ def has(module: nn.Module) -> Module:
 def forward(module: nn.Module, inputs: Mapping[str, Tensor]) -> Forward:
     """One run without gradients. On the meta device nothing is allocated, so no peak is given."""
     if _on_meta(module):
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with forward_flops(module) as counter:
             module(**inputs)
         return Forward(counter.get_total_flops(), _noted(module, inputs, torch.no_grad())[0], None, "")
     measured = measure(module, inputs)

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.dims.poly import Poly, Symbol
 from archspec.ir.graph import Graph
+from archspec.measuring.measure import forward_flops
 
 _GRADIENT = torch.ops.aten.convolution_backward
 
@@ -28,9 +29,12 @@ def counted(module: Any, given: Mapping[str, Tensor], output: str | None = None)
     """FLOPs by operation: of a forward pass, or of a step that minimises the sum of an output."""
     module.zero_grad()
     counter = FlopCounterMode(display=False, custom_mapping={_GRADIENT: _conv_gradients})
-    with torch.set_grad_enabled(output is not None), counter:
-        result = module(**given)
-        if output is not None:
+    if output is None:
+        with forward_flops(module, counter):
+            module(**given)
+    else:
+        with counter:
+            result = module(**given)
             (result if isinstance(result, Tensor) else getattr(result, output)).sum().backward()
     return {str(name): flops for name, flops in counter.get_flop_counts()["Global"].items()}
 

@@ -73,6 +73,8 @@ def value(text: str) -> Value:
         ("first([7, 8])", 7),
         ("last([7, 8])", 8),
         ("first(reversed([7, 8]))", 8),
+        ("prod([2, 3, 4])", 24),
+        ("prod([])", 1),
         ("min(hidden_size, 512)", 512),
         ("max([1, a, 0])", 2),
         ("abs(-3)", 3),

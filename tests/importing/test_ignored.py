@@ -31,6 +31,7 @@ NOT_TRIED = {
     ),
     "mask_time_prob": "in training alone; with it a model has what stands in the place of frames",
     "mask_feature_prob": "in training alone; with it a model has what stands in the place of frames",
+    "use_mask_token": "in pre-training alone; with it a model has what stands in the place of patches",
     "rescale_every": "halves what the norms then bring to one size, and only their eps tells",
 }
 

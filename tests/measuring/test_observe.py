@@ -31,6 +31,26 @@ def test_each_tensor_counts_once():
     assert found.nbytes == 4 * found.parameters + 8 * 3
 
 
+class Asked(nn.Module):
+    """A module that is given a view of a parameter: learned queries, one set for each row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.zeros(1, 3, 8))
+        self.frozen = nn.Parameter(torch.zeros(2), requires_grad=False)
+        self.up = nn.Linear(8, 4, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(self.queries.expand(x.shape[0], -1, -1))
+
+
+def test_a_module_may_be_given_a_view_of_a_parameter():
+    module = Asked()
+    found = observe.forward(module, {"x": torch.zeros(5)})
+    assert found.flops == found.counted == 2 * 5 * 3 * 8 * 4
+    assert [name for name, x in module.named_parameters() if x.requires_grad] == ["queries", "up.weight"]
+
+
 def test_products_allocations_and_the_peak():
     found = observe.forward(Small(), {"x": torch.zeros(1, 4, 10)})
     assert found.flops == found.counted == CONV + UP
