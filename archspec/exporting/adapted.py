@@ -38,8 +38,7 @@ def first_half(name: str) -> Change:
         (whole,) = model.graph.outputs
         cut = ir.node("Split", [whole], {"axis": 1, "num_outputs": 2}, num_outputs=2)
         half = cut.outputs[0]
-        half.name, half.dtype = name, whole.dtype
-        half.shape = _halved(whole.shape)
+        half.name, half.type, half.shape = name, whole.type, _halved(whole.shape)
         model.graph.append(cut)
         model.graph.outputs.insert(0, half)
         return model

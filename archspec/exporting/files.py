@@ -12,9 +12,12 @@ from msgspec import structs
 
 from archspec.backends.onnx.emit import Emitter, Weight
 from archspec.backends.onnx.interface import Interface
+from archspec.backends.onnx.merged import merged
 from archspec.backends.onnx.modes import in_mode
+from archspec.backends.onnx.naming import is_fixed, is_outer
 from archspec.backends.onnx.profile import Profile
 from archspec.backends.onnx.save import Written, save
+from archspec.backends.onnx.walk import states
 from archspec.exporting.format import Way
 from archspec.ir.graph import Graph
 
@@ -40,12 +43,23 @@ FILES: Mapping[Way, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One model of an export: its file, the part of the graph in it, and what it takes and gives."""
+    """One model of an export: its file, the part of the graph in it, and what it takes and gives.
+
+    `later`: what the same file is as well, where it is told to go on from what was left.
+    """
 
     name: str
     mode: str
     graph: Graph
     form: Interface
+    later: File | None = None
+
+    @property
+    def past_of(self) -> dict[str, str]:
+        """Under which name a step takes what a step left, of what each module keeps."""
+        kept = [each for each in states(self.graph) if not is_fixed(each[1]) and not is_outer(*each)]
+        names = [(*each, index) for each in kept for index in range(len(each[1].types))]
+        return {self.form.present_name(*name): self.form.past_name(*name) for name in names}
 
 
 def files_of(
@@ -75,6 +89,9 @@ def _write(
 ) -> Written:
     place = folder / file.name
     model = change(Emitter(file.graph, profile, file.form, weight).model())
+    if file.later is not None:
+        later = change(Emitter(file.later.graph, profile, file.later.form, weight).model())
+        model = merged(model, later, file.past_of)
     written = save(model, place.parent, place.name, external=external)
     names = (str((place.parent / name).relative_to(folder)) for name in written.files)
     return structs.replace(written, files=tuple(names))

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from archspec.backends.onnx.interface import Interface
-from archspec.backends.onnx.modes import CACHED, ENCODER, may_be_left_out, modes_of
+from archspec.backends.onnx.modes import CACHED, DECODER_WITH_PAST, ENCODER, may_be_left_out, modes_of
 from archspec.backends.onnx.naming import is_outer
 from archspec.backends.onnx.save import Written
 from archspec.exporting import genai
@@ -26,6 +26,7 @@ Texts: TypeAlias = dict[str, str]
 Beside: TypeAlias = Callable[[Spec, Graph, Mapping[str, Written]], Texts]
 
 SCORES = "logits"
+MERGED = "decoder_model_merged.onnx"
 GIVEN = ("attention_mask", "position_ids", "token_type_ids")  # optional inputs that clients give
 # Inputs of a decoder behind an encoder, as transformers calls them there.
 DECODER = {
@@ -40,13 +41,15 @@ SUFFIXES = {"float16": "_fp16", "int8": "_quantized", "int8-static": "_quantized
 class Layout(Struct, frozen=True):
     """A folder that a client loads: `folder` holds its models, `beside` writes other files.
 
-    `suffixed`: names of models say how they are stored.
+    `suffixed`: names of models say how they are stored. `merged`: a decoder's first and later steps are one
+    model, which is told at each run which of them it is.
     """
 
     summary: str
     beside: Beside
     folder: str = ""
     suffixed: bool = False
+    merged: bool = False
 
 
 def _hub(spec: Spec, graph: Graph, written: Mapping[str, Written]) -> Texts:
@@ -61,7 +64,7 @@ def _genai(spec: Spec, graph: Graph, written: Mapping[str, Written]) -> Texts:
 
 LAYOUTS: Mapping[LayoutName, Layout] = {
     "optimum": Layout("what ORTModel classes of optimum load", _hub),
-    "web": Layout("what transformers.js loads", _hub, folder="onnx", suffixed=True),
+    "web": Layout("what transformers.js loads", _hub, folder="onnx", suffixed=True, merged=True),
     "genai": Layout("what onnxruntime-genai loads", _genai),
 }
 
@@ -89,11 +92,23 @@ def laid_out(files: tuple[File, ...], asked: Format) -> tuple[File, ...]:
     if asked.layout is None:
         return files
     layout = LAYOUTS[asked.layout]
-    return tuple(replace(file, name=_path(file, layout, asked), form=_renamed(file)) for file in files)
+    renamed = tuple(replace(file, form=_renamed(file)) for file in files)
+    wanted = _merged(renamed) if layout.merged else renamed
+    return tuple(replace(file, name=path_of(file.name, layout, asked)) for file in wanted)
 
 
-def _path(file: File, layout: Layout, asked: Format) -> str:
-    stem = PurePosixPath(file.name)
+def _merged(files: tuple[File, ...]) -> tuple[File, ...]:
+    """The decoder's two models, if it has two behind an encoder, as one."""
+    by_mode = {file.mode: file for file in files}
+    if DECODER_WITH_PAST.name not in by_mode:
+        return files
+    first, later = by_mode["decoder"], by_mode[DECODER_WITH_PAST.name]
+    return (by_mode[ENCODER.name], replace(first, name=MERGED, later=later))
+
+
+def path_of(file: str, layout: Layout, asked: Format) -> str:
+    """Where a client looks for a model."""
+    stem = PurePosixPath(file)
     suffix = SUFFIXES.get(asked.quantize or asked.dtype, "") if layout.suffixed else ""
     return str(PurePosixPath(layout.folder) / f"{stem.stem}{suffix}{stem.suffix}")
 

@@ -10,7 +10,7 @@ from archspec.exporting.files import Change, File, unchanged
 from archspec.exporting.format import Format
 from archspec.ir.graph import Graph
 
-GIVEN = ("attention_mask", "position_ids", "token_type_ids")  # optional inputs that clients give
+GIVEN = ("attention_mask",)  # optional inputs that clients give
 
 
 @dataclass(frozen=True, slots=True)

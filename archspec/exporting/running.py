@@ -17,6 +17,7 @@ from archspec.backends.onnx.profile import Profile
 from archspec.backends.onnx.runtime import Provider, Session
 from archspec.backends.onnx.walk import states
 from archspec.dims.num import reads
+from archspec.exporting.branches import Branch
 from archspec.exporting.cases import Case
 from archspec.exporting.files import File
 from archspec.ir.graph import Graph
@@ -24,22 +25,32 @@ from archspec.ir.scope import PAST
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Arrays: TypeAlias = dict[str, Array]
+Running: TypeAlias = Session | Branch
 
 
 def load(
     graph: Graph, files: tuple[File, ...], folder: Path, profile: Profile, provider: Provider, weights: Path
 ) -> Loaded:
     """The models of an export, ready to run; `weights` is where theirs lie. Raises what `Session` does."""
-    sessions = {
-        file.mode: Session(folder / file.name, provider=provider, opset=profile.opset, folder=weights)
-        for file in files
-    }
+    sessions: dict[str, Running] = {}
+    for file in files:
+        made = Session(folder / file.name, provider=provider, opset=profile.opset, folder=weights)
+        sessions |= {file.mode: made} if file.later is None else _branches(file, file.later, made)
     first = next(sessions[mode] for mode in ("full", "cached", "prefill", "decoder") if mode in sessions)
     later = next((sessions[mode] for mode in ("decode", "decoder_with_past") if mode in sessions), first)
     forms = {file.mode: file.form for file in files}
-    form = files[-1].form
+    form = (files[-1].later or files[-1]).form
     encoder = sessions.get("encoder"), forms.get("encoder", form)
     return Loaded(graph, form, first, later, *encoder, grouped=profile.contrib)
+
+
+def _branches(first: File, later: File, session: Session) -> dict[str, Running]:
+    """The two models that one file is."""
+    unread = frozenset(first.past_of.values()) & {*session.inputs}
+    return {
+        first.mode: Branch(session, cached=False, unread=unread),
+        later.mode: Branch(session, cached=True),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +63,14 @@ class Loaded:
 
     graph: Graph
     form: Interface
-    first: Session
-    later: Session
-    encoder: Session | None = None
+    first: Running
+    later: Running
+    encoder: Running | None = None
     encoder_form: Interface = field(default_factory=Interface)
     grouped: bool = False
 
     @property
-    def sessions(self) -> tuple[Session, ...]:
+    def sessions(self) -> tuple[Running, ...]:
         return tuple(x for x in dict.fromkeys((self.encoder, self.first, self.later)) if x)
 
     @property
@@ -124,20 +135,20 @@ def _count(found: tuple[str, Any]) -> range:
     return range(len(found[1].types))
 
 
-def _fed(session: Session, form: Interface, given: Mapping[str, Array]) -> Arrays:
+def _fed(session: Running, form: Interface, given: Mapping[str, Array]) -> Arrays:
     return _taken(session, {form.name(name): array for name, array in given.items()})
 
 
-def _taken(session: Session, given: Mapping[str, Array]) -> Arrays:
+def _taken(session: Running, given: Mapping[str, Array]) -> Arrays:
     return {name: session.cast(name, array) for name, array in given.items() if name in session.inputs}
 
 
-def _kept(session: Session) -> list[dict[str, Any]]:
+def _kept(session: Running) -> list[dict[str, Any]]:
     """The state that the model is given, as its metadata tells of it."""
     return [each for each in json.loads(session.metadata.get(KEY, "[]")) if each["input"]]
 
 
-def _start(session: Session, batch: int) -> Arrays:
+def _start(session: Running, batch: int) -> Arrays:
     """State before the first step: empty where it grows, else filled with the number it starts from."""
     kept = (each for each in _kept(session) if each["kind"] != "hold")
     return {

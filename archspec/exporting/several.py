@@ -42,8 +42,8 @@ class Model:
         return frozenset(v.name for v in self.file.graph.inputs if form.name(v.name) in taken)
 
     @property
-    def outputs(self) -> frozenset[str]:
-        return frozenset(name for name, _ in self.file.graph.outputs)
+    def outputs(self) -> set[str]:
+        return {name for name, _ in self.file.graph.outputs}
 
     def run(self, case: Case) -> Arrays:
         """The graph's outputs, by their names there. Raises UnsupportedError O005."""
@@ -65,7 +65,7 @@ class Model:
 
     def among(self, recorded: Sequence[Case], path: Path) -> tuple[Case, ...]:
         """Those cases that are its own. Raises ArchspecError O007 where there is none."""
-        own = tuple(case for case in recorded if self.outputs == {*case.outputs})
+        own = tuple(case for case in recorded if {*case.outputs} == self.outputs)
         if not own:
             message = f"{path} has no case of {self.file.name}, which gives {', '.join(sorted(self.outputs))}"
             raise ArchspecError(

@@ -55,25 +55,30 @@ class SeveralJob:
         if self.how.run:
             check_runtime(self.how, profile)
         with new_directory(out) as scratch:
-            models: dict[str, Written] = {}
+            models, weight = dict[str, Written](), self._weight()
             for part, file in files:
-                models |= self._write(part, file, profile, scratch)
+                models |= self._write(part, file, profile, weight, scratch)
             for name, text in self.folder.texts.items():
                 (scratch / name).parent.mkdir(parents=True, exist_ok=True)
                 (scratch / name).write_text(text, encoding="utf-8")
             done = Exported(str(out), profile, models, stored=self.format.stored)
             return self._verified(done, files, scratch, recorded) if self.how.run else done
 
-    def _write(self, part: Part, file: File, profile: Profile, scratch: Path) -> Mapping[str, Written]:
-        external, weight = self.format.external, self._weight(file.graph)
+    def _write(
+        self, part: Part, file: File, profile: Profile, weight: Weight, scratch: Path
+    ) -> Mapping[str, Written]:
+        external = self.format.external
         with fewer_bits(file.graph, self.format, reference=False) as bits:
             change = _both(part.change, bits)
             return write((file,), profile, weight, scratch, external=external, change=change)
 
-    def _weight(self, graph: Graph) -> Weight:
+    def _weight(self) -> Weight:
+        """The tensors of the whole; a part may have a tied one under another name alone."""
         if self.checkpoint is None:
             return tensors.from_arrays(self.original().arrays, self.format.dtype)
-        return tensors.from_checkpoint(self.spec, graph, self.checkpoint, self.format.dtype)
+        held = tensors.from_checkpoint(self.spec, self.graph, self.checkpoint, self.format.dtype)
+        owners = dict(self.graph.ties)
+        return lambda name, param: held(owners.get(name, name), param)
 
     def _verified(
         self, done: Exported, files: list[tuple[Part, File]], scratch: Path, recorded: tuple[Case, ...] | None

@@ -73,6 +73,19 @@ def test_an_encoder_with_a_decoder(tmp_path: Path):
     assert _until_end(found["tokens"].tolist(), wanted, padding=0) == wanted
 
 
+def test_a_merged_decoder(tmp_path: Path):
+    """The folder of transformers.js, whose names optimum knows too: one decoder, told when it has a cache."""
+    of = spec("t5")
+    made = model(of, seed=4)
+    export(of, made, tmp_path, Format(layout="web"))
+    (tmp_path / "config.json").rename(tmp_path / "onnx" / "config.json")
+    given, found = tmp_path / "given.npz", tmp_path / "found.npz"
+    np.savez(given, allow_pickle=False, input_ids=IDS, attention_mask=np.ones_like(IDS))
+    run("optimum", "run_optimum.py", "ORTModelForSeq2SeqLM", tmp_path / "onnx", given, found, LIMIT)
+    wanted = [[0, *greedy(of, made, row, LIMIT, eos=1)] for row in IDS.tolist()]
+    assert _until_end(np.load(found)["tokens"].tolist(), wanted, padding=0) == wanted
+
+
 def _until_end(found: list[list[int]], wanted: list[list[int]], padding: int) -> list[list[int]]:
     """As many tokens as are wanted; the rest must be padding."""
     rest = [token for row, known in zip(found, wanted, strict=True) for token in row[len(known) :]]

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import archspec
 from archspec.errors import ArchspecError, SpecError
-from archspec.exporting.format import Format, LayoutName, Quantization
+from archspec.exporting.format import Dtype, Format, LayoutName, Quantization
 from archspec.reports.export import Exported
 from archspec.spec.spec import Spec
 from tests.clients.running import spec
@@ -56,6 +57,33 @@ def test_an_encoder_with_a_decoder(tmp_path: Path):
     assert [name for name in taken if name.startswith("past")] == state
     assert {"input_ids", "encoder_attention_mask"} <= set(taken)
     assert left == ["logits", *(f"present.{i}.{kind}" for i in range(2) for kind in kinds[:2])]
+
+
+def _weights(graph: onnx.GraphProto) -> set[str]:
+    return {tensor.name for tensor in graph.initializer if "." in tensor.name}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_merged_decoder_of_the_web(dtype: Dtype, tmp_path: Path):
+    """Both branches read the same weights, which the file holds once; both are run when it is verified."""
+    asked = Format(layout="web", dtype=dtype)
+    done = archspec.export(spec("t5"), tmp_path, init=0, format=asked)
+    suffix = "" if dtype == "float32" else "_fp16"
+    stems = [f"onnx/{stem}{suffix}.onnx" for stem in ("encoder_model", "decoder_model_merged")]
+    assert files(tmp_path) == {"config.json", *stems}
+    taken, left = names(done, stems[1])
+    kinds = ("decoder.key", "decoder.value", "encoder.key", "encoder.value")
+    ends = [f"{layer}.{kind}" for layer in range(2) for kind in kinds]
+    assert left == ["logits", *(f"present.{end}" for end in ends)]
+    past = [f"past_key_values.{end}" for end in ends]
+    inputs = ["input_ids", "encoder_attention_mask", *past, "encoder_hidden_states", "use_cache_branch"]
+    assert taken == inputs
+    proto = onnx.load(tmp_path / stems[1])
+    (choice,) = proto.graph.node
+    weights = [_weights(graph) for graph in (proto.graph, *(each.g for each in choice.attribute))]
+    assert len(weights[0]) > 20
+    assert sum(map(len, weights)) == len(set[str]().union(*weights))
+    onnx.checker.check_model(str(tmp_path / stems[1]), full_check=True)
 
 
 def test_inputs_that_no_client_gives_are_left_out(tmp_path: Path):
