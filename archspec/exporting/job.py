@@ -14,6 +14,7 @@ from archspec.atomic import new_directory
 from archspec.backends.onnx.compare import TOLERANCES
 from archspec.backends.onnx.emit import Weight
 from archspec.backends.onnx.profile import Profile
+from archspec.errors import Diagnostic, UnsupportedError
 from archspec.exporting import cases, tensors
 from archspec.exporting.cases import Array, Case
 from archspec.exporting.fewer_bits import fewer_bits
@@ -67,6 +68,8 @@ class Job:
         way = way_of(self.graph, self.format)
         files = files_of(self.graph, way, without(self.graph, self.format), self.format.sizes)
         files = laid_out(files, self.format)
+        if self.reference:
+            _refuse_folders(files)
         recorded = cases.load(self.graph, self.how.case) if self.how.case else None
         if self.how.run:
             check_runtime(self.how, profile)
@@ -110,6 +113,14 @@ class Job:
         padded = not loaded.grouped  # GroupQueryAttention counts tokens, so what is padded says nothing
         run, sizes = self.original().run, self.format.sizes
         return cases.make(self.graph, loaded.inputs, run, sizes, padded=padded)
+
+
+def _refuse_folders(files: tuple[File, ...]) -> None:
+    """Raises UnsupportedError O041 where a model would not lie beside the weights that it refers to."""
+    deeper = next((file.name for file in files if "/" in file.name), None)
+    if deeper is not None:
+        message = f"{deeper} would not lie in the folder of the weights, where ONNX Runtime reads them"
+        raise UnsupportedError(Diagnostic("O041", message, None, "leave --reference or --layout out"))
 
 
 def check_runtime(how: Verification, profile: Profile) -> None:

@@ -12,6 +12,8 @@ from archspec.errors import ArchspecError, UnsupportedError
 from archspec.exporting.format import Format, LayoutName
 from archspec.exporting.systems import system_of
 from archspec.lowering.lower import lower
+from tests.checkpoints import DECODER
+from tests.exporting.small import saved
 from tests.exporting.test_layouts import files, names
 from tests.pipelines.systems import LATENT
 
@@ -100,6 +102,18 @@ def test_what_is_no_such_system(spec: str, found: str):
     with pytest.raises(UnsupportedError, match=found) as error:
         system_of(of, lower(of))
     assert codes(error) == ["O040"]
+
+
+def test_weights_do_not_stay_above_the_folder_of_the_model(tmp_path: Path):
+    """ONNX Runtime reads weights beside the model or below it."""
+    saved(DECODER, tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UnsupportedError, match=r"onnx/model\.onnx") as error:
+        archspec.export(
+            "gpt2", weights=tmp_path, reference=True, overrides=DECODER.params, format=Format(layout="web")
+        )
+    assert codes(error) == ["O041"]
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_weights_do_not_stay_in_files_that_models_share(tmp_path: Path):
